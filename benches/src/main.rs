@@ -1,0 +1,2 @@
+//! cache-bench
+fn main() {}

@@ -1,0 +1,144 @@
+//! What the cache tells about itself while it works.
+
+use std::{fmt, sync::Arc};
+
+use crate::{error::Error, tag::Tag};
+
+/// Which tier an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tier {
+    /// Process memory.
+    Local,
+    /// The store shared by all nodes.
+    Remote,
+}
+
+/// Why a loaded value was not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FillRefusal {
+    /// A tag was pending when the versions were captured: a write was in flight.
+    Pending,
+    /// A tag was made stale while the value was loaded.
+    Invalidated,
+    /// The versions could not be captured: the remote tier did not answer.
+    RemoteDown,
+    /// The function's `when` condition said no.
+    Condition,
+    /// The value is larger than `payload_bytes_max`.
+    TooLarge,
+    /// The value could not be encoded.
+    Encode,
+    /// The body read through something the cache cannot see the dependencies of, or more tags than it may have.
+    Tags,
+}
+
+/// Something that happened. Borrowed data: copy what you keep.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A tier answered.
+    Hit {
+        /// The annotated function, or `""` for direct use of the cache.
+        function: &'static str,
+        /// Which tier.
+        tier: Tier,
+    },
+    /// No tier could answer.
+    Miss {
+        /// The annotated function, or `""`.
+        function: &'static str,
+    },
+    /// The loader ran.
+    Load {
+        /// The annotated function, or `""`.
+        function: &'static str,
+        /// How long it took, in microseconds.
+        micros: u64,
+        /// Whether it returned a value.
+        ok: bool,
+    },
+    /// A caller shared a load that was already in the air.
+    Joined {
+        /// The annotated function, or `""`.
+        function: &'static str,
+    },
+    /// The function ran without the cache: in a transaction, or because the arguments could not be encoded.
+    Bypass {
+        /// The annotated function, or `""`.
+        function: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// A loaded value was returned and not stored.
+    FillRefused {
+        /// The annotated function, or `""`.
+        function: &'static str,
+        /// The entry's key.
+        key: &'a str,
+        /// Why.
+        why: FillRefusal,
+    },
+    /// Tags were made stale by this node.
+    Invalidated {
+        /// Which.
+        tags: &'a [Tag],
+    },
+    /// An invalidation did not reach the remote tier; it is retried.
+    Deferred {
+        /// Which tags.
+        tags: &'a [Tag],
+        /// Why.
+        error: &'a Error,
+    },
+    /// A deferred invalidation has landed.
+    Landed {
+        /// Which tags.
+        tags: &'a [Tag],
+    },
+    /// Bytes in the remote tier could not be read; they were removed.
+    Poisoned {
+        /// The entry's key.
+        key: &'a str,
+        /// Why.
+        error: &'a Error,
+    },
+    /// The remote tier failed.
+    RemoteError {
+        /// What was attempted.
+        action: &'static str,
+        /// Why it failed.
+        error: &'a Error,
+    },
+    /// The bus subscription was lost: local entries are re-checked on use.
+    BusLost,
+    /// The bus subscription stands.
+    BusJoined,
+    /// Something in the set-up or the use deserves a person's attention; said once each.
+    Warning {
+        /// One sentence.
+        text: &'a str,
+    },
+}
+
+/// Hears every event. Called on the path that causes it: it must not block.
+#[derive(Clone)]
+pub struct EventListener(Arc<dyn Fn(&Event<'_>) + Send + Sync>);
+
+impl EventListener {
+    /// Wraps a function.
+    pub fn new(listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        (self.0)(event);
+    }
+}
+
+impl fmt::Debug for EventListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventListener")
+    }
+}

@@ -1,0 +1,1 @@
+//! Single-file examples of sea-orm-cache; see the files beside this one.

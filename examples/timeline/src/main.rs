@@ -1,0 +1,2 @@
+//! timeline
+fn main() {}
