@@ -109,6 +109,24 @@ pub struct ScanCursor {
     pub cursor: u64,
 }
 
+/// Process memory: typed values by key, evicted by the tier's own choice. `E` is whatever the engine stores.
+pub trait LocalTier<E: ?Sized>: Send + Sync + 'static {
+    /// The entry at `key`. The hot path of the whole library.
+    fn get(&self, key: &str) -> Option<Arc<E>>;
+    /// Stores an entry of `weight` (bytes, or 1 where the capacity counts entries), dropped after `ttl` at the latest.
+    fn put(&self, key: &str, entry: Arc<E>, weight: u32, ttl: Duration);
+    /// Drops one entry.
+    fn remove(&self, key: &str);
+    /// Drops every entry whose key matches.
+    fn remove_matching(&self, matches: Box<dyn Fn(&str) -> bool + Send + Sync>);
+    /// Drops everything.
+    fn clear(&self);
+    /// The number of entries and their weight, as of the tier's last housekeeping.
+    fn size(&self) -> (u64, u64);
+    /// Whether the capacity is in bytes, so that entries must be weighed.
+    fn counts_bytes(&self) -> bool;
+}
+
 /// A shared store of entries, tag states and load locks.
 ///
 /// Every method is one round trip (pipelined), has a deadline of its own, and fails with an [`Error`] whose
@@ -151,7 +169,7 @@ pub trait RemoteTier: Send + Sync + 'static {
         end: EndWith,
     ) -> BoxFuture<'a, Result<Vec<Ended>, Error>>;
 
-    /// Removes entries; returns how many there were.
+    /// Removes entries, and publishes each key; returns how many there were.
     fn remove<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>>;
 
     /// One page of the keys of entries that match a glob pattern (`*`, `?`, `[..]`), of about `count` keys examined.
@@ -178,6 +196,8 @@ pub trait BusListener: Send + Sync {
     fn subscribed(&self);
     /// A tag was made pending or stale.
     fn invalidated(&self, tag: &str);
+    /// An entry was removed by its key.
+    fn removed(&self, key: &str);
     /// This node's own ping came back.
     fn pinged(&self, nonce: u64);
     /// The subscription is gone: messages may have been missed.
