@@ -4,6 +4,7 @@
 mod clock;
 mod error;
 mod event;
+mod memory;
 mod policy;
 mod ports;
 mod tag;
@@ -13,3 +14,12 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventListener, FillRefusal, Tier};
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
 pub use tag::Tag;
+
+/// What the project's own tests name; no promise is made about it.
+#[doc(hidden)]
+pub mod __testing {
+    pub use crate::{
+        memory::{Call, Gate, MemoryNode, MemoryStore, Point},
+        ports::*,
+    };
+}
