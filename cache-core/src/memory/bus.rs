@@ -40,14 +40,24 @@ pub(super) struct Subscription {
 #[derive(Clone)]
 enum Message {
     Invalidated(Tag),
+    Removed(String),
     Pinged(u64),
 }
 
 impl Guarded {
     /// Queues a message for every subscription. The caller still holds the lock under which the tag changed.
     pub(super) fn publish(&self, tag: &Tag) {
+        self.push(&Message::Invalidated(tag.clone()));
+    }
+
+    /// As [`publish`](Self::publish), for a removed entry.
+    pub(super) fn publish_removed(&self, key: &str) {
+        self.push(&Message::Removed(key.to_owned()));
+    }
+
+    fn push(&self, message: &Message) {
         for subscription in &self.subscriptions {
-            subscription.push(Message::Invalidated(tag.clone()));
+            subscription.push(message.clone());
         }
     }
 }
@@ -159,6 +169,7 @@ impl Subscription {
         let message = if self.over.load(Ordering::Acquire) { None } else { self.queue().pop_front() };
         match &message {
             Some(Message::Invalidated(tag)) => self.listener.invalidated(tag.as_str()),
+            Some(Message::Removed(key)) => self.listener.removed(key),
             Some(Message::Pinged(nonce)) => self.listener.pinged(*nonce),
             None => {}
         }

@@ -21,7 +21,7 @@ impl MemoryNode {
         self.faults.meet(call, Point::Before).await?;
         let now = self.inner.clock.now();
         let done = step(&mut self.inner.lock(), now);
-        if matches!(call, Call::Begin | Call::End) {
+        if matches!(call, Call::Begin | Call::End | Call::Remove) {
             self.deliver_published();
         }
         self.faults.meet(call, Point::After).await?;
@@ -88,7 +88,11 @@ impl RemoteTier for MemoryNode {
     }
 
     fn remove<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(self.call(Call::Remove, |guarded, now| guarded.state.remove(keys, now)))
+        Box::pin(self.call(Call::Remove, |guarded, now| {
+            let removed = guarded.state.remove(keys, now);
+            keys.iter().for_each(|key| guarded.publish_removed(key));
+            removed
+        }))
     }
 
     fn scan<'a>(
