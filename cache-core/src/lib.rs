@@ -4,6 +4,7 @@
 mod clock;
 mod error;
 mod event;
+mod key;
 mod memory;
 mod policy;
 mod ports;
