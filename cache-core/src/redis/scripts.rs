@@ -1,0 +1,77 @@
+//! The Lua scripts: each touches the keys of one hash slot.
+
+use std::{sync::LazyLock, time::Duration};
+
+use redis::{Cmd, Script, cmd};
+
+use crate::{
+    ports::{EndWith, IntentId, LockToken},
+    redis::names::Names,
+    tag::Tag,
+};
+
+static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/begin.lua")));
+static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/end.lua")));
+static CAPTURE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/capture.lua")));
+static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/unlock.lua")));
+
+/// Redis adds a TTL to the time of day; this many milliseconds (100 years) cannot overflow that.
+const TTL_MS_MAX: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+
+/// The commands that load all scripts, for a server that has forgotten them.
+pub(super) fn load() -> Vec<Cmd> {
+    let sources = [
+        include_str!("scripts/begin.lua"),
+        include_str!("scripts/end.lua"),
+        include_str!("scripts/capture.lua"),
+        include_str!("scripts/unlock.lua"),
+    ];
+    sources
+        .into_iter()
+        .map(|source| {
+            let mut load = cmd("SCRIPT");
+            load.arg("LOAD").arg(source);
+            load
+        })
+        .collect()
+}
+
+pub(super) fn begin(names: &Names, tag: &Tag, id: IntentId, lease: Duration) -> Cmd {
+    let mut call = on_tag(&BEGIN, names, tag);
+    call.arg(names.bus()).arg(tag.as_str()).arg(id).arg(millis(lease));
+    call
+}
+
+pub(super) fn end(names: &Names, tag: &Tag, id: IntentId, end: EndWith) -> Cmd {
+    let mut call = on_tag(&END, names, tag);
+    call.arg(names.bus()).arg(tag.as_str()).arg(id);
+    match end {
+        EndWith::Absent => call.arg("").arg(""),
+        EndWith::Version { version, ttl } => call.arg(version).arg(millis(ttl)),
+    };
+    call
+}
+
+pub(super) fn capture(names: &Names, tag: &Tag, version: u64, ttl: Duration) -> Cmd {
+    let mut call = on_tag(&CAPTURE, names, tag);
+    call.arg(version).arg(millis(ttl));
+    call
+}
+
+pub(super) fn unlock(names: &Names, key: &str, token: LockToken) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(UNLOCK.get_hash()).arg(1).arg(names.lock(key)).arg(token);
+    call
+}
+
+/// Whole milliseconds as Redis takes them: at least 1, and no more than it can add to the time of day.
+pub(super) fn millis(span: Duration) -> u64 {
+    let rounded_up = span.as_nanos().div_ceil(1_000_000);
+    u64::try_from(rounded_up).unwrap_or(u64::MAX).clamp(1, TTL_MS_MAX)
+}
+
+fn on_tag(script: &Script, names: &Names, tag: &Tag) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(2).arg(names.tag(tag)).arg(names.intents(tag));
+    call
+}
