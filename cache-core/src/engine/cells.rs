@@ -1,0 +1,224 @@
+//! The local mirror of tag versions.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    atomic::{AtomicU64, Ordering},
+};
+
+use dashmap::DashMap;
+
+use crate::{clock::Moment, ports::TagState, tag::Tag};
+
+/// What this node knows of one tag. Shared by all local entries that depend on the tag, and dropped with the last of them.
+///
+/// The version is 0 while it is not verified. It is read without a lock on every local hit, and written under the lock only,
+/// so that "nothing touched the cell since my request was sent" and "store what the reply says" are one step.
+pub(crate) struct Cell {
+    tag: Tag,
+    version: AtomicU64,
+    slow: Mutex<Slow>,
+    home: Weak<Map>,
+}
+
+struct Slow {
+    /// Counts what touched the cell: messages, pins, lost subscriptions.
+    sequence: u64,
+    /// Invalidations of this node that are under way. While there are any, the tag counts as pending here.
+    pins: u32,
+    /// When the tag was last said to have changed.
+    touched: Option<Moment>,
+}
+
+type Map = DashMap<Tag, Weak<Cell>>;
+
+/// A point in a cell's life; see [`Cell::verify`].
+pub(crate) type Sequence = u64;
+
+impl Cell {
+    pub(crate) fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    /// The verified version, 0 if there is none. Pairs with the release in `verify`.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// To be taken before a request about the tag is sent.
+    pub(crate) fn sequence(&self) -> Sequence {
+        self.slow().sequence
+    }
+
+    /// Whether this node is itself about to make the tag stale.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.slow().pins > 0
+    }
+
+    /// Takes over what a reply says, unless something touched the cell since the request was sent.
+    /// Returns the state as this node must treat it: pending while the cell is pinned.
+    pub(crate) fn verify(&self, sent_at: Sequence, state: TagState, check_sequence: bool) -> TagState {
+        let slow = self.slow();
+        if slow.pins > 0 {
+            return TagState::Pending;
+        }
+        if slow.sequence == sent_at || !check_sequence {
+            let version = if let TagState::Version(version) = state { version } else { 0 };
+            self.version.store(version, Ordering::Release);
+        }
+        state
+    }
+
+    /// A message said that the tag changed, or may have.
+    pub(crate) fn touch(&self, now: Moment) {
+        let mut slow = self.slow();
+        slow.sequence += 1;
+        slow.touched = Some(now);
+        self.version.store(0, Ordering::Release);
+    }
+
+    /// When this node last heard that the tag changed.
+    pub(crate) fn touched(&self) -> Option<Moment> {
+        self.slow().touched
+    }
+
+    fn slow(&self) -> MutexGuard<'_, Slow> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.upgrade() {
+            // Another cell may have taken the place already.
+            home.remove_if(&self.tag, |_, cell| cell.strong_count() == 0);
+        }
+    }
+}
+
+/// All cells of a node.
+pub(crate) struct Cells {
+    map: Arc<Map>,
+}
+
+impl Cells {
+    pub(crate) fn new() -> Self {
+        Self { map: Arc::new(DashMap::new()) }
+    }
+
+    /// The cell of `tag`, made unverified if there is none.
+    pub(crate) fn cell(&self, tag: &Tag) -> Arc<Cell> {
+        if let Some(cell) = self.existing(tag.as_str()) {
+            return cell;
+        }
+        let fresh = Arc::new(Cell {
+            tag: tag.clone(),
+            version: AtomicU64::new(0),
+            slow: Mutex::new(Slow { sequence: 0, pins: 0, touched: None }),
+            home: Arc::downgrade(&self.map),
+        });
+        let mut place = self.map.entry(tag.clone()).or_insert_with(Weak::new);
+        // Nothing is dropped while the shard is locked: a cell's drop takes the same lock.
+        if let Some(cell) = place.upgrade() {
+            drop(place);
+            return cell;
+        }
+        *place = Arc::downgrade(&fresh);
+        fresh
+    }
+
+    /// The cell of a tag that something here depends on.
+    pub(crate) fn existing(&self, tag: &str) -> Option<Arc<Cell>> {
+        let weak = self.map.get(tag).map(|place| Weak::clone(&place))?;
+        weak.upgrade()
+    }
+
+    /// Makes every cell unverified. The caller keeps the lease from being granted meanwhile.
+    pub(crate) fn touch_all(&self, now: Moment) {
+        // Collected first: dropping the last holder of a cell inside the iteration would lock the shard twice.
+        let all: Vec<_> = self.map.iter().map(|place| Weak::clone(place.value())).collect();
+        for cell in all.iter().filter_map(Weak::upgrade) {
+            cell.touch(now);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+}
+
+/// Keeps tags pending on this node until dropped.
+pub(crate) struct Pins(Vec<Arc<Cell>>);
+
+impl Pins {
+    pub(crate) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn add(&mut self, cell: Arc<Cell>, now: Moment) {
+        {
+            let mut slow = cell.slow();
+            slow.pins += 1;
+            slow.sequence += 1;
+            slow.touched = Some(now);
+            cell.version.store(0, Ordering::Release);
+        }
+        self.0.push(cell);
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        for cell in &self.0 {
+            let mut slow = cell.slow();
+            slow.pins = slow.pins.saturating_sub(1);
+            slow.sequence += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(cell: &Cell, at: Sequence, version: u64) -> TagState {
+        cell.verify(at, TagState::Version(version), true)
+    }
+
+    #[test]
+    fn a_reply_to_a_request_sent_before_a_message_is_not_stored() {
+        let cells = Cells::new();
+        let cell = cells.cell(&Tag::table("post"));
+        let sent = cell.sequence();
+        cell.touch(Moment::ZERO);
+        state(&cell, sent, 5);
+        assert_eq!(cell.version(), 0);
+        state(&cell, cell.sequence(), 6);
+        assert_eq!(cell.version(), 6);
+    }
+
+    #[test]
+    fn a_pinned_tag_counts_as_pending_and_stays_unverified() {
+        let cells = Cells::new();
+        let cell = cells.cell(&Tag::table("post"));
+        let before = cell.sequence();
+        let mut pins = Pins::new();
+        pins.add(Arc::clone(&cell), Moment::ZERO);
+        assert_eq!(state(&cell, cell.sequence(), 5), TagState::Pending);
+        drop(pins);
+        state(&cell, before, 5);
+        assert_eq!(cell.version(), 0, "a request sent before the pin says nothing after it");
+    }
+
+    #[test]
+    fn a_cell_goes_with_its_last_holder() {
+        let cells = Cells::new();
+        let one = cells.cell(&Tag::table("post"));
+        let two = cells.cell(&Tag::table("post"));
+        assert!(Arc::ptr_eq(&one, &two));
+        drop(one);
+        assert_eq!(cells.len(), 1);
+        drop(two);
+        assert_eq!(cells.len(), 0);
+        assert_eq!(cells.cell(&Tag::table("post")).version(), 0);
+    }
+}

@@ -1,0 +1,48 @@
+//! A typed value in process memory with the versions it was loaded under.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use crate::{clock::Moment, engine::{call::Function, cells::Cell}, tag::Tag};
+
+/// A value, and what decides whether it may be served.
+pub(crate) struct Entry<V: ?Sized> {
+    pub(crate) meta: Meta,
+    pub(crate) value: V,
+}
+
+/// What the local tier stores.
+pub(crate) type StoredEntry = Entry<dyn Any + Send + Sync>;
+
+/// What decides whether a value may be served.
+pub(crate) struct Meta {
+    pub(crate) function: &'static Function,
+    pub(crate) deps: Box<[Recorded]>,
+    pub(crate) created: Moment,
+    pub(crate) expires: Moment,
+    pub(crate) load_cost: Duration,
+    pub(crate) negative: bool,
+    /// Whether `deps` names all that the value depends on; a value that was not stored may lack some.
+    pub(crate) complete: bool,
+}
+
+/// A tag and its version, as captured before the value was loaded.
+pub(crate) struct Recorded {
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) version: u64,
+}
+
+impl Meta {
+    /// Whether the TTL holds.
+    pub(crate) fn is_alive(&self, now: Moment) -> bool {
+        now < self.expires
+    }
+
+    /// Whether every tag is verified here with the version recorded.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.deps.iter().all(|dep| dep.cell.version() == dep.version)
+    }
+
+    pub(crate) fn tags(&self) -> Vec<(Tag, u64)> {
+        self.deps.iter().map(|dep| (dep.cell.tag().clone(), dep.version)).collect()
+    }
+}

@@ -1,0 +1,251 @@
+//! A writer's hold on its tags, from before the commit until they are stale everywhere.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use crate::{
+    clock::Moment,
+    engine::{
+        Engine,
+        cells::Pins,
+        deferred::Invalidation,
+        mutation::Mutation,
+        settings::WhenRemoteIsDown,
+    },
+    error::{Error, ErrorKind},
+    event::Event,
+    ports::{EndWith, IntentId},
+    tag::Tag,
+};
+
+/// More tags than this in one write collapse into [`Tag::all`].
+pub(crate) const INTENT_TAGS_MAX: usize = 1_024;
+
+/// A COMMIT is sent only while at least this share of the lease is left.
+const COMMIT_MARGIN: u32 = 3;
+
+/// The lease is renewed this often while a commit is in the air.
+const RENEWALS_PER_LEASE: u32 = 3;
+
+/// Tags kept pending by this node. Dropped without [`finish`](WriteIntent::finish), the outcome of the write is unknown: it
+/// counts as committed, and the intent is ended in the background.
+pub(crate) struct WriteIntent {
+    engine: Arc<Engine>,
+    tags: Vec<Tag>,
+    pins: Pins,
+    id: IntentId,
+    /// Whether the remote tier holds the intent.
+    reached: bool,
+    /// Until when it is known to, by this node's own clock.
+    until: Moment,
+    finished: bool,
+}
+
+impl Engine {
+    /// Makes tags pending. Fails only if the remote tier cannot be reached and the cache is set to refuse the write.
+    pub(crate) async fn begin_write(self: &Arc<Self>, tags: Vec<Tag>) -> Result<WriteIntent, Error> {
+        let mut intent = self.new_intent(tags);
+        if self.settings.mutation == Some(Mutation::NoIntent) {
+            intent.pins = Pins::new();
+            return Ok(intent);
+        }
+        intent.begin().await?;
+        Ok(intent)
+    }
+
+    /// Makes tags stale now, without a write of this node around it.
+    pub(crate) async fn invalidate(self: &Arc<Self>, tags: Vec<Tag>) -> Invalidation {
+        if tags.is_empty() {
+            return Invalidation::Done;
+        }
+        self.new_intent(tags).finish().await
+    }
+
+    /// Keeps tags pending for `span`, and makes them stale then: for a commit that nobody here can see.
+    pub(crate) async fn pend(self: &Arc<Self>, tags: Vec<Tag>, span: Duration) -> Result<(), Error> {
+        let mut intent = self.begin_write(tags).await?;
+        let clock = self.clock.clone();
+        let _unless_closed = self.tasks.spawn(async move {
+            let _slept = intent.hold(clock.sleep(span)).await;
+            let _landed = intent.finish().await;
+        });
+        Ok(())
+    }
+
+    fn new_intent(self: &Arc<Self>, mut tags: Vec<Tag>) -> WriteIntent {
+        tags.sort_unstable();
+        tags.dedup();
+        if tags.len() > INTENT_TAGS_MAX {
+            self.warn_once("a write touched more than 1024 tags: every entry is made stale");
+            tags = vec![Tag::all()];
+        }
+        let mut pins = Pins::new();
+        self.pin(&mut pins, &tags);
+        WriteIntent {
+            engine: Arc::clone(self),
+            tags,
+            pins,
+            id: rand::random(),
+            reached: false,
+            until: Moment::ZERO,
+            finished: false,
+        }
+    }
+
+    pub(super) fn pin(&self, pins: &mut Pins, tags: &[Tag]) {
+        let now = self.clock.now();
+        for tag in tags {
+            pins.add(self.cells.cell(tag), now);
+        }
+    }
+}
+
+impl WriteIntent {
+    /// What is pending.
+    pub(crate) fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// Whether the remote tier holds the intent. If not, a crash before [`finish`](WriteIntent::finish) would lose it.
+    pub(crate) fn reached_remote(&self) -> bool {
+        self.reached
+    }
+
+    /// Makes further tags pending.
+    pub(crate) async fn add(&mut self, tags: Vec<Tag>) -> Result<(), Error> {
+        let fresh: Vec<Tag> = tags.into_iter().filter(|tag| !self.tags.contains(tag)).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.engine.pin(&mut self.pins, &fresh);
+        self.tags.extend(fresh);
+        self.begin().await
+    }
+
+    /// Runs `commit` while the intent is known to hold: it is begun anew first if its lease has nearly run out, and renewed
+    /// while the commit is in the air.
+    ///
+    /// # Errors
+    ///
+    /// If the intent has to be begun anew, cannot, and the cache is set to refuse the write. The future was not polled then.
+    pub(crate) async fn hold<F: Future>(&mut self, commit: F) -> Result<F::Output, Error> {
+        let lease = self.engine.settings.intent_lease;
+        let mutation = self.engine.settings.mutation;
+        if self.reached && mutation != Some(Mutation::CommitAfterLease) {
+            while self.reached && self.until.since(self.engine.clock.now()) < lease / COMMIT_MARGIN {
+                self.begin().await?;
+            }
+        }
+        if !self.reached {
+            return Ok(commit.await);
+        }
+        let engine = Arc::clone(&self.engine);
+        let renewals = async {
+            loop {
+                engine.clock.sleep(lease / RENEWALS_PER_LEASE).await;
+                if mutation != Some(Mutation::CommitAfterLease)
+                    && let Err(error) = engine.remote.begin_intent(&self.tags, self.id, lease).await
+                {
+                    engine.remote_failed("renew a write intent", &error);
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = commit => Ok(done),
+            never = renewals => never,
+        }
+    }
+
+    /// Ends the write: its tags become stale. What cannot be told to the remote tier now is retried until it lands, and
+    /// counts as pending on this node until then.
+    pub(crate) async fn finish(mut self) -> Invalidation {
+        self.engine.counters.invalidations.add(self.tags.len() as u64);
+        let ended = if self.reached && !self.engine.settings.settle.is_zero() {
+            self.settle().await
+        } else {
+            self.engine.remote.end_intent(&self.tags, self.id, EndWith::Absent).await.map(|_| ())
+        };
+        self.finished = true;
+        match ended {
+            Ok(()) => {
+                self.engine.tell(&Event::Invalidated { tags: &self.tags });
+                Invalidation::Done
+            }
+            Err(error) => {
+                let pins = std::mem::replace(&mut self.pins, Pins::new());
+                self.engine.defer(std::mem::take(&mut self.tags), pins, &error);
+                Invalidation::Deferred
+            }
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), Error> {
+        let lease = self.engine.settings.intent_lease;
+        // The lease is counted from before the request was sent.
+        let sent = self.engine.clock.now();
+        match self.engine.remote.begin_intent(&self.tags, self.id, lease).await {
+            Ok(_) => {
+                self.reached = true;
+                self.until = sent.after(lease);
+                Ok(())
+            }
+            Err(error) => {
+                self.engine.remote_failed("begin a write intent", &error);
+                self.reached = false;
+                if self.engine.settings.when_remote_is_down == WhenRemoteIsDown::Refuse {
+                    return Err(Error::with_source(
+                        ErrorKind::Unreachable,
+                        "write refused: its tags could not be made pending in the remote tier",
+                        error,
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the tags pending until replicas have caught up, without keeping the caller.
+    async fn settle(&self) -> Result<(), Error> {
+        let engine = Arc::clone(&self.engine);
+        let (tags, id) = (self.tags.clone(), self.id);
+        let settle = engine.settings.settle;
+        engine.remote.begin_intent(&tags, id, settle + engine.settings.intent_lease).await?;
+        let settled = async move {
+            engine.clock.sleep(settle).await;
+            // An end that does not arrive is made up for by the lease's own.
+            if let Err(error) = engine.remote.end_intent(&tags, id, EndWith::Absent).await {
+                engine.remote_failed("end a write intent", &error);
+            }
+        };
+        let _unless_closed = self.engine.tasks.spawn(settled);
+        Ok(())
+    }
+}
+
+impl Drop for WriteIntent {
+    fn drop(&mut self) {
+        if self.finished || self.tags.is_empty() {
+            return;
+        }
+        // Cancelled, or the connection was lost: the write may have been committed.
+        let rest = Self {
+            engine: Arc::clone(&self.engine),
+            tags: std::mem::take(&mut self.tags),
+            pins: std::mem::replace(&mut self.pins, Pins::new()),
+            id: self.id,
+            reached: self.reached,
+            until: self.until,
+            finished: false,
+        };
+        let engine = Arc::clone(&self.engine);
+        if engine.tasks.is_closed() {
+            // Nothing runs any more; the intent's lease ends by itself, and the process's memory is not read again.
+            let mut rest = rest;
+            rest.finished = true;
+            return;
+        }
+        let _unless_closing = engine.tasks.spawn(async move {
+            let _landed = rest.finish().await;
+        });
+    }
+}

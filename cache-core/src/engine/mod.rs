@@ -1,0 +1,196 @@
+//! The engine: reads, fills and invalidations over ports. It knows no SQL, no Redis and no SeaORM.
+
+pub(crate) mod call;
+mod bus;
+mod cells;
+mod deferred;
+mod entry;
+mod explain;
+mod fill;
+mod flight;
+mod intent;
+mod lease;
+mod lookup;
+mod mutation;
+mod read;
+mod remove;
+mod scope;
+mod settings;
+mod stats;
+mod tasks;
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+pub(crate) use self::{
+    entry::StoredEntry,
+    intent::WriteIntent,
+    settings::EngineSettings,
+};
+pub use self::{
+    deferred::Invalidation,
+    explain::{Explanation, TagReport, Validity},
+    mutation::Mutation,
+    scope::LoadScope,
+    settings::WhenRemoteIsDown,
+    stats::Stats,
+};
+use self::{cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, stats::Counters, tasks::Tasks};
+use crate::{
+    clock::{Clock, Moment},
+    error::Error,
+    event::{Event, EventListener},
+    ports::{Bus, LocalTier, RemoteTier},
+};
+
+/// How many different warnings a cache remembers having said.
+const WARNINGS_MAX: usize = 1_000;
+
+/// What the builder joins.
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) local: Arc<dyn LocalTier<StoredEntry>>,
+    pub(crate) remote: Arc<dyn RemoteTier>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) settings: EngineSettings,
+    pub(crate) listener: Option<EventListener>,
+    pub(crate) runtime: tokio::runtime::Handle,
+}
+
+/// One node of the cache.
+pub(crate) struct Engine {
+    clock: Clock,
+    local: Arc<dyn LocalTier<StoredEntry>>,
+    remote: Arc<dyn RemoteTier>,
+    bus: Arc<dyn Bus>,
+    settings: EngineSettings,
+    listener: Option<EventListener>,
+    cells: Cells,
+    lease: Lease,
+    flights: Flights,
+    deferred: Arc<Deferred>,
+    counters: Counters,
+    tasks: Tasks,
+    /// Counts removals by key, so that a value on its way into the local tier notices one.
+    removals: AtomicU64,
+    /// Removals published before this moment may have been missed.
+    heard_since: AtomicU64,
+    subscribed: watch::Sender<bool>,
+    warned: Mutex<HashSet<u64>>,
+}
+
+impl Engine {
+    /// Starts a node and its background work.
+    pub(crate) fn start(parts: Parts) -> Arc<Self> {
+        let engine = Arc::new(Self {
+            clock: parts.clock,
+            local: parts.local,
+            remote: parts.remote,
+            bus: parts.bus,
+            listener: parts.listener,
+            cells: Cells::new(),
+            lease: Lease::new(),
+            flights: Flights::new(),
+            deferred: Arc::new(Deferred::new(parts.settings.deferred_tags_max)),
+            settings: parts.settings,
+            counters: Counters::default(),
+            tasks: Tasks::new(parts.runtime),
+            removals: AtomicU64::new(0),
+            heard_since: AtomicU64::new(0),
+            subscribed: watch::Sender::new(false),
+            warned: Mutex::new(HashSet::new()),
+        });
+        bus::start(&engine);
+        deferred::start(&engine);
+        engine
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    pub(crate) fn remote(&self) -> &Arc<dyn RemoteTier> {
+        &self.remote
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Waits until the bus subscription stands, at most `patience`.
+    pub(crate) async fn wait_until_subscribed(&self, patience: Duration) -> bool {
+        let mut subscribed = self.subscribed.subscribe();
+        matches!(self.clock.timeout(patience, subscribed.wait_for(|is| *is)).await, Some(Ok(_)))
+    }
+
+    /// What the cache has done so far.
+    pub(crate) fn stats(&self) -> Stats {
+        let (local_entries, local_weight) = self.local.size();
+        Stats {
+            local_entries,
+            local_weight,
+            cells: self.cells.len() as u64,
+            deferred_tags: self.deferred.len() as u64,
+            ..self.counters.snapshot()
+        }
+    }
+
+    /// Tries to land deferred invalidations, then stops the background work.
+    pub(crate) async fn close(&self, patience: Duration) -> Result<(), Error> {
+        let begun = self.clock.now();
+        let landed = deferred::drain(self, patience).await;
+        let left = patience.saturating_sub(self.clock.now().since(begun));
+        self.tasks.close(left.max(Duration::from_millis(10))).await;
+        self.lease.revoke();
+        self.local.clear();
+        landed
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Some(listener) = &self.listener {
+            listener.tell(event);
+        }
+    }
+
+    pub(crate) fn remote_failed(&self, action: &'static str, error: &Error) {
+        self.counters.remote_errors.up();
+        tracing::debug!(action, error = %error, "remote tier failed");
+        self.tell(&Event::RemoteError { action, error });
+    }
+
+    /// Says something once.
+    pub(crate) fn warn_once(&self, text: &str) {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        {
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            if warned.len() >= WARNINGS_MAX || !warned.insert(hasher.finish()) {
+                return;
+            }
+        }
+        tracing::warn!("{text}");
+        self.tell(&Event::Warning { text });
+    }
+
+    /// Whether a local copy made at `created` can have missed no removal by key.
+    fn heard_of_removals_since(&self, created: Moment) -> bool {
+        created.to_nanos() >= self.heard_since.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,57 @@
+//! The only place that spawns.
+
+use std::{
+    future::Future,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::watch, task::JoinSet};
+
+/// Background work with an owner and an end: everything stops when the cache is closed or dropped.
+pub(crate) struct Tasks {
+    runtime: Handle,
+    running: Mutex<Option<JoinSet<()>>>,
+    closing: watch::Sender<bool>,
+}
+
+impl Tasks {
+    pub(crate) fn new(runtime: Handle) -> Self {
+        Self { runtime, running: Mutex::new(Some(JoinSet::new())), closing: watch::Sender::new(false) }
+    }
+
+    /// Runs work that ends by itself; closing waits for it. Returns whether it was taken.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(tasks) = running.as_mut() else { return false };
+        // Finished tasks are taken out here, so that the set does not grow.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(work, &self.runtime);
+        true
+    }
+
+    /// Runs work that has no end of its own; closing stops it at its next await.
+    pub(crate) fn spawn_loop(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut closing = self.closing.subscribe();
+        self.spawn(async move {
+            tokio::select! {
+                () = work => {}
+                _ = closing.wait_for(|closing| *closing) => {}
+            }
+        })
+    }
+
+    /// Takes no more work, stops the loops, waits up to `patience` for the rest, and stops what is left.
+    pub(crate) async fn close(&self, patience: Duration) {
+        self.closing.send_replace(true);
+        let tasks = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut tasks) = tasks {
+            let _ended = tokio::time::timeout(patience, async { while tasks.join_next().await.is_some() {} }).await;
+            tasks.shutdown().await;
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closing.borrow()
+    }
+}
