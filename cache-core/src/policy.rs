@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How fresh a read must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Consistency {
     /// At most one bus delivery behind the last commit, at most the lease behind when the node is cut off; a node
@@ -16,7 +19,8 @@ pub enum Consistency {
 }
 
 /// Which tiers hold an entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TierChoice {
     /// Process memory, and the remote tier if there is one.
@@ -29,7 +33,8 @@ pub enum TierChoice {
 }
 
 /// How a value becomes bytes for the remote tier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CodecKind {
     /// MessagePack with field names: compact, tolerant of added fields.
@@ -42,7 +47,8 @@ pub enum CodecKind {
 }
 
 /// How payloads above a size are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CompressionKind {
     /// Not at all.

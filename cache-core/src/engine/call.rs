@@ -142,6 +142,8 @@ impl Default for Deps {
 pub struct Read<'a, T, E> {
     /// The function whose value is read.
     pub function: &'static Function,
+    /// What is set apart from the cache's policy; for an annotated function `function.policy()`.
+    pub policy: &'a PolicyOverride,
     /// The whole key, without the namespace.
     pub key: &'a str,
     /// How values become bytes; `None` keeps them in process memory only.

@@ -99,6 +99,13 @@ impl Engine {
         Ok(Explanation { key: key.to_owned(), copies, lease_holds: self.lease.holds(now) })
     }
 
+    /// What is left of the TTL of an entry, in the tier that keeps it longest.
+    pub(crate) async fn ttl(&self, key: &str) -> Result<Option<Duration>, Error> {
+        let local = self.local.get(key).map(|entry| entry.meta.expires.since(self.clock.now()));
+        let remote = if self.remote.is_shared() { self.remote.ttl(key).await? } else { None };
+        Ok(local.max(remote).filter(|left| !left.is_zero()))
+    }
+
     async fn report(
         &self,
         tier: Tier,

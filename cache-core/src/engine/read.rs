@@ -58,7 +58,7 @@ impl Engine {
     where
         T: Clone + Send + Sync + 'static,
     {
-        let overrides = read.function.policy();
+        let overrides = read.policy;
         if overrides.consistency.unwrap_or(self.settings.policy.consistency) != Consistency::Bounded
             || overrides.tier.unwrap_or(self.settings.policy.tier) == TierChoice::Remote
         {
@@ -94,7 +94,7 @@ impl Engine {
     {
         let tags = deps.tags();
         let cells = tags.iter().map(|tag| self.cells.cell(tag)).collect();
-        let policy = self.settings.policy.overridden(read.function.policy());
+        let policy = self.settings.policy.overridden(read.policy);
         let call = Call { read, policy, deps, tags, cells };
         match policy.consistency {
             Consistency::Bounded => self.read_bounded(call, loader).await,
@@ -267,7 +267,7 @@ impl Engine {
         if let Some(value) = self.local_hit(read) {
             return Some(value);
         }
-        let policy = self.settings.policy.overridden(read.function.policy());
+        let policy = self.settings.policy.overridden(read.policy);
         let trust_cells = policy.consistency == Consistency::Bounded && self.lease.holds(self.clock.now());
         let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None };
         let (entry, tier) = self.lookup(read, how).await?;
@@ -285,7 +285,7 @@ impl Engine {
         let deps = deps();
         let call = Call {
             read,
-            policy: self.settings.policy.overridden(read.function.policy()),
+            policy: self.settings.policy.overridden(read.policy),
             tags: deps.tags(),
             deps,
             cells: Vec::new(),

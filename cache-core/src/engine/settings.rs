@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{engine::mutation::Mutation, envelope::Compression, policy::Policy};
 
 /// What a write does when its tags cannot be made stale in the remote tier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WhenRemoteIsDown {
     /// The write goes on; the invalidation is retried in memory until it lands. A crash of this process before that

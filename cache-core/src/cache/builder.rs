@@ -1,0 +1,337 @@
+//! Checks the settings and joins the parts.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    cache::{Cache, Capacity, CacheConfig, Eviction},
+    clock::Clock,
+    engine::{Engine, EngineSettings, Mutation, Parts, WhenRemoteIsDown},
+    envelope::Compression,
+    error::{Error, ErrorKind},
+    event::{Event, EventListener},
+    local::MokaTier,
+    memory::MemoryStore,
+    policy::{CodecKind, CompressionKind, Consistency, Policy, TierChoice},
+    ports::{Bus, RemoteTier},
+};
+
+/// Settings of a [`Cache`] to be. Every setter has a default, and `build()` names the setting that cannot work.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before build()"]
+pub struct CacheBuilder {
+    config: CacheConfig,
+    clock: Clock,
+    listener: Option<EventListener>,
+    parts: Option<Ports>,
+    mutation: Option<Mutation>,
+}
+
+/// A remote tier handed in by a test.
+#[derive(Clone)]
+struct Ports {
+    remote: Arc<dyn RemoteTier>,
+    bus: Arc<dyn Bus>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ports")
+    }
+}
+
+impl CacheBuilder {
+    pub(crate) fn new(config: CacheConfig) -> Self {
+        Self { config, clock: Clock::system(), listener: None, parts: None, mutation: None }
+    }
+
+    /// Redis as the shared tier and the bus: `redis://user:password@host:port/db`, `rediss://` for TLS, `unix://` for a socket.
+    /// Default: none; everything stays in this process.
+    #[cfg(feature = "redis")]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.config.redis_url = Some(url.into());
+        self
+    }
+
+    /// Precedes every key and tag in Redis: applications that share a Redis need one each. Default: `"cache"`.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.config.namespace = namespace.into();
+        self
+    }
+
+    /// How long entries are valid at the most. Default: 5 minutes.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.config.ttl = ttl;
+        self
+    }
+
+    /// The share of the TTL, from 0 to 1, by which each entry's own is shortened at random. Default: 0.05.
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.config.jitter = jitter;
+        self
+    }
+
+    /// How long the absence of a value is valid at the most. Default: 30 seconds.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.config.negative_ttl = ttl;
+        self
+    }
+
+    /// How fresh reads are. Default: [`Consistency::Bounded`].
+    pub fn consistency(mut self, consistency: Consistency) -> Self {
+        self.config.consistency = consistency;
+        self
+    }
+
+    /// Which tiers hold entries. Default: [`TierChoice::Both`].
+    pub fn tier(mut self, tier: TierChoice) -> Self {
+        self.config.tier = tier;
+        self
+    }
+
+    /// How values become bytes. Default: [`CodecKind::MessagePack`].
+    pub fn codec(mut self, codec: CodecKind) -> Self {
+        self.config.codec = codec;
+        self
+    }
+
+    /// Compresses payloads of at least `bytes_min` bytes. Default: no compression.
+    pub fn compression(mut self, kind: CompressionKind, bytes_min: usize) -> Self {
+        self.config.compression = kind;
+        self.config.compression_bytes_min = bytes_min;
+        self
+    }
+
+    /// The size of the local tier. Default: 100,000 entries.
+    pub fn capacity(mut self, capacity: Capacity) -> Self {
+        self.config.capacity = capacity;
+        self
+    }
+
+    /// What the local tier evicts when it is full. Default: [`Eviction::TinyLfu`].
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.config.eviction = eviction;
+        self
+    }
+
+    /// Encoded values above this many bytes are not stored. Default: 1 MiB.
+    pub fn payload_bytes_max(mut self, bytes: usize) -> Self {
+        self.config.payload_bytes_max = bytes;
+        self
+    }
+
+    /// How long local hits are trusted after the last sign of life of the bus. Default: 1 second.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.config.lease = lease;
+        self
+    }
+
+    /// How long tags stay pending after a writer that is not heard of again. Default: 5 seconds.
+    pub fn intent_lease(mut self, lease: Duration) -> Self {
+        self.config.intent_lease = lease;
+        self
+    }
+
+    /// How long tags stay pending after a write by a hook whose commit cannot be seen. Default: 5 seconds.
+    pub fn hook_lease(mut self, lease: Duration) -> Self {
+        self.config.hook_lease = lease;
+        self
+    }
+
+    /// How long tags stay pending after each commit, for applications that read from replicas. Default: zero.
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.config.settle = settle;
+        self
+    }
+
+    /// What a write does when Redis cannot be told. Default: [`WhenRemoteIsDown::Retry`].
+    pub fn when_remote_is_down(mut self, what: WhenRemoteIsDown) -> Self {
+        self.config.when_remote_is_down = what;
+        self
+    }
+
+    /// More tags than this waiting for Redis collapse into one invalidation of everything. Default: 100,000.
+    pub fn deferred_tags_max(mut self, tags: usize) -> Self {
+        self.config.deferred_tags_max = tags;
+        self
+    }
+
+    /// Longest times to set up a connection to Redis, to wait for one reply, and for a request in all.
+    /// Defaults: 250 ms, 50 ms, 80 ms.
+    pub fn deadlines(mut self, connect: Duration, response: Duration, total: Duration) -> Self {
+        self.config.connect_deadline = connect;
+        self.config.response_deadline = response;
+        self.config.total_deadline = total;
+        self
+    }
+
+    /// Hears every event.
+    pub fn on_event(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(EventListener::new(listener));
+        self
+    }
+
+    /// Takes the time from `clock`, so that tests move it.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// A remote tier and a bus made elsewhere.
+    #[doc(hidden)]
+    pub fn ports(mut self, remote: Arc<dyn RemoteTier>, bus: Arc<dyn Bus>) -> Self {
+        self.parts = Some(Ports { remote, bus });
+        self
+    }
+
+    /// A protocol with one rule left out, for tests of the tests.
+    #[doc(hidden)]
+    pub fn mutation(mut self, mutation: Option<Mutation>) -> Self {
+        self.mutation = mutation;
+        self
+    }
+
+    /// Starts the cache. Must be called within a tokio runtime, on which its background work then runs.
+    ///
+    /// A Redis that is down is no error: the cache reads from the database, and uses Redis as soon as it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Setting`], naming the setting.
+    #[expect(clippy::unused_async, reason = "callers should not notice when building begins to wait for something")]
+    pub async fn build(self) -> Result<Cache, Error> {
+        check(&self.config)?;
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|error| Error::with_source(ErrorKind::Setting, "build() outside of a tokio runtime", error))?;
+        let ports = match self.parts {
+            Some(ports) => ports,
+            None => ports(&self.config, &self.clock)?,
+        };
+        let (capacity, counts_bytes) = match self.config.capacity {
+            Capacity::Entries(entries) => (entries, false),
+            Capacity::Bytes(bytes) => (bytes, true),
+        };
+        let patience = self.config.total_deadline + self.config.connect_deadline;
+        let engine = Engine::start(Parts {
+            clock: self.clock,
+            local: Arc::new(MokaTier::new(capacity, counts_bytes, self.config.eviction == Eviction::Lru)),
+            remote: ports.remote,
+            bus: ports.bus,
+            settings: engine_settings(&self.config, self.mutation),
+            listener: self.listener,
+            runtime,
+        });
+        // Reads before the subscription stands are correct, only slower; a start need not wait for a dead Redis.
+        let _subscribed = engine.wait_until_subscribed(patience).await;
+        advise(&engine);
+        Ok(Cache::of(engine))
+    }
+}
+
+/// The tier that the settings name: Redis, or one in process memory.
+fn ports(config: &CacheConfig, clock: &Clock) -> Result<Ports, Error> {
+    let Some(url) = &config.redis_url else {
+        let store = MemoryStore::new(clock.clone());
+        return Ok(Ports { remote: store.tier(), bus: store.bus() });
+    };
+    #[cfg(feature = "redis")]
+    {
+        let settings = crate::redis::RedisSettings::new(url)
+            .with_namespace(&config.namespace)
+            .with_deadlines(config.connect_deadline, config.response_deadline, config.total_deadline);
+        let (remote, bus) = crate::redis::connect(&settings, clock)?;
+        Ok(Ports { remote, bus })
+    }
+    #[cfg(not(feature = "redis"))]
+    Err(setting("redis_url", format!("is {url:?}, but the feature `redis` is not compiled in")))
+}
+
+fn engine_settings(config: &CacheConfig, mutation: Option<Mutation>) -> EngineSettings {
+    EngineSettings {
+        policy: Policy {
+            ttl: config.ttl,
+            jitter: config.jitter,
+            negative_ttl: config.negative_ttl,
+            consistency: config.consistency,
+            tier: config.tier,
+            codec: config.codec,
+        },
+        compression: Compression { kind: config.compression, threshold_bytes: config.compression_bytes_min },
+        payload_bytes_max: config.payload_bytes_max,
+        lease: config.lease,
+        intent_lease: config.intent_lease,
+        hook_lease: config.hook_lease,
+        settle: config.settle,
+        when_remote_is_down: config.when_remote_is_down,
+        deferred_tags_max: config.deferred_tags_max,
+        mutation,
+    }
+}
+
+/// Asks the remote tier for warnings about its own set-up, in the background.
+fn advise(engine: &Arc<Engine>) {
+    let remote = Arc::clone(engine.remote());
+    let weak = Arc::downgrade(engine);
+    engine.tasks().spawn_loop(async move {
+        let advice = remote.advise().await.unwrap_or_default();
+        if let Some(engine) = weak.upgrade() {
+            for text in advice {
+                engine.warn_once(&text);
+            }
+        }
+    });
+}
+
+fn check(config: &CacheConfig) -> Result<(), Error> {
+    let year = Duration::from_secs(366 * 24 * 3_600);
+    let hour = Duration::from_secs(3_600);
+    let ms = Duration::from_millis;
+    check_namespace(&config.namespace)?;
+    check_span("ttl", config.ttl, ms(1), year)?;
+    check_span("negative_ttl", config.negative_ttl, ms(1), year)?;
+    check_span("lease", config.lease, ms(50), Duration::from_secs(60))?;
+    check_span("intent_lease", config.intent_lease, ms(100), Duration::from_secs(300))?;
+    check_span("hook_lease", config.hook_lease, ms(100), hour)?;
+    check_span("settle", config.settle, Duration::ZERO, hour)?;
+    check_span("connect_deadline", config.connect_deadline, ms(1), Duration::from_secs(60))?;
+    check_span("response_deadline", config.response_deadline, ms(1), Duration::from_secs(60))?;
+    check_span("total_deadline", config.total_deadline, config.response_deadline, Duration::from_secs(60))?;
+    if !(0.0..=1.0).contains(&config.jitter) {
+        return Err(setting("jitter", format!("is {}; it is a share from 0 to 1", config.jitter)));
+    }
+    let (Capacity::Entries(size) | Capacity::Bytes(size)) = config.capacity;
+    if size == 0 {
+        return Err(setting("capacity", "is 0; to keep nothing in process memory, set tier = remote"));
+    }
+    if config.payload_bytes_max == 0 {
+        return Err(setting("payload_bytes_max", "is 0, so that no value could be stored"));
+    }
+    if config.deferred_tags_max == 0 {
+        return Err(setting("deferred_tags_max", "is 0; at least 1 tag has to be able to wait"));
+    }
+    crate::codec::check_compiled(config.codec).map_err(|error| setting("codec", error.to_string()))?;
+    crate::codec::check_compression_compiled(config.compression)
+        .map_err(|error| setting("compression", error.to_string()))
+}
+
+fn check_namespace(namespace: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
+    if namespace.is_empty() || namespace.len() > 64 || !namespace.chars().all(allowed) {
+        return Err(setting(
+            "namespace",
+            format!("is {namespace:?}; it takes 1 to 64 letters, digits and the characters - _ . / :"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_span(name: &'static str, span: Duration, least: Duration, most: Duration) -> Result<(), Error> {
+    if span < least || span > most {
+        let show = humantime::format_duration;
+        return Err(setting(name, format!("is {}; it takes {} to {}", show(span), show(least), show(most))));
+    }
+    Ok(())
+}
+
+fn setting(name: &str, what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Setting, format!("setting `{name}` {what}"))
+}

@@ -1,0 +1,129 @@
+//! The cache used by key, without an annotated function.
+
+use std::{convert::Infallible, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    cache::Cache,
+    engine::call::{DIRECT, Deps, Presence, Read},
+    envelope::Wire,
+    error::Error,
+    key::{KeyText, plain_key},
+    policy::PolicyOverride,
+    tag::Tag,
+};
+
+/// Keeps the keys of direct use apart from those of functions.
+const PREFIX: &str = "kv:";
+
+impl Cache {
+    /// The value at `key`, or what `load` returns, stored under `tags`. Callers of one key share one load.
+    ///
+    /// # Errors
+    ///
+    /// Those of `load`. The cache has none of its own here.
+    pub async fn get_or_load<T, E, I, L, Fut>(&self, key: &str, tags: I, load: L) -> Result<T, E>
+    where
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+        I: IntoIterator,
+        I::Item: Into<Tag>,
+        L: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.get_or_load_with(key, tags, &PolicyOverride::NONE, load).await
+    }
+
+    /// As [`get_or_load`](Cache::get_or_load), with a policy for this entry.
+    ///
+    /// # Errors
+    ///
+    /// Those of `load`.
+    pub async fn get_or_load_with<T, E, I, L, Fut>(
+        &self,
+        key: &str,
+        tags: I,
+        policy: &PolicyOverride,
+        load: L,
+    ) -> Result<T, E>
+    where
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+        I: IntoIterator,
+        I::Item: Into<Tag>,
+        L: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let key = plain_key(PREFIX, key);
+        self.read(direct(&key, policy), || deps(tags), |_| load()).await
+    }
+
+    /// The value at `key`, if a tier can prove it valid. A value of another type is none.
+    pub async fn get<T>(&self, key: &str) -> Option<T>
+    where
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let key = plain_key(PREFIX, key);
+        self.peek(direct::<T, Infallible>(&key, &PolicyOverride::NONE)).await
+    }
+
+    /// Stores a value. The versions of `tags` are captured now: a write between your reading of the value and this call is
+    /// not noticed. [`get_or_load`](Cache::get_or_load) has no such gap.
+    pub async fn put<T, I>(&self, key: &str, value: T, tags: I, ttl: Duration)
+    where
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+        I: IntoIterator,
+        I::Item: Into<Tag>,
+    {
+        let key = plain_key(PREFIX, key);
+        let policy = PolicyOverride { ttl: Some(ttl), ..PolicyOverride::NONE };
+        let Ok(_stored) =
+            self.refresh(direct::<T, Infallible>(&key, &policy), || deps(tags), |_| async { Ok(value) }).await;
+    }
+
+    /// Removes the entry at `key` on every node; returns whether the remote tier had it (without one: `false`).
+    ///
+    /// A load that another node has in the air may store its value again; tags exclude that, keys do not. In the remote tier
+    /// the entry is gone; a node that is cut off from the bus drops its local copy when it is back.
+    ///
+    /// # Errors
+    ///
+    /// If the remote tier does not answer. The local copy is gone all the same.
+    pub async fn remove(&self, key: &str) -> Result<bool, Error> {
+        self.remove_exact(&plain_key(PREFIX, key)).await
+    }
+
+    /// What is left of the TTL of the entry at `key` in the tier that keeps it longest; `None` if no tier has it.
+    /// Whether its tags are still valid is not looked at; [`explain`](Cache::explain) does.
+    ///
+    /// # Errors
+    ///
+    /// If the remote tier does not answer.
+    pub async fn ttl(&self, key: &str) -> Result<Option<Duration>, Error> {
+        self.engine.ttl(&plain_key(PREFIX, key)).await
+    }
+}
+
+fn direct<'a, T, E>(key: &'a KeyText, policy: &'a PolicyOverride) -> Read<'a, T, E>
+where
+    T: Serialize + DeserializeOwned + 'static,
+{
+    Read {
+        function: &DIRECT,
+        policy,
+        key,
+        wire: Some(Wire::<T>::SERDE),
+        presence: |_| Presence::Unknown,
+        when: None,
+        share_error: None,
+    }
+}
+
+fn deps<I>(tags: I) -> Deps
+where
+    I: IntoIterator,
+    I::Item: Into<Tag>,
+{
+    let mut deps = Deps::new();
+    tags.into_iter().for_each(|tag| deps.push(tag.into()));
+    deps
+}

@@ -1,0 +1,163 @@
+//! The cache as its users see it.
+
+mod builder;
+mod config;
+mod direct;
+mod installed;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use self::{
+    builder::CacheBuilder,
+    config::{CacheConfig, Capacity, Eviction},
+};
+use crate::{
+    engine::{
+        Engine, Explanation, Invalidation, LoadScope, Stats, WriteIntent,
+        call::{Deps, Read},
+    },
+    error::Error,
+    tag::Tag,
+};
+
+/// How long `close` waits for invalidations to land and for work in the air.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A two-tier cache: process memory, and the tier shared by all nodes. Clones are cheap and share everything.
+///
+/// ```
+/// # use sea_orm_cache::{Cache, Tag};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = Cache::builder().build().await?;
+/// let load = async || Ok::<_, std::convert::Infallible>(42);
+/// assert_eq!(cache.get_or_load("answer", ["deep-thought"], load).await?, 42);
+/// assert_eq!(cache.get::<i32>("answer").await, Some(42));
+/// assert!(cache.invalidate(["deep-thought"]).await.is_done());
+/// assert_eq!(cache.get::<i32>("answer").await, None);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    engine: Arc<Engine>,
+}
+
+impl Cache {
+    /// Begins with the defaults: one process, 100,000 entries, a TTL of 5 minutes.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::new(CacheConfig::default())
+    }
+
+    /// Begins with settings from a file or from the environment.
+    pub fn from_config(config: CacheConfig) -> CacheBuilder {
+        CacheBuilder::new(config)
+    }
+
+    pub(crate) fn of(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Makes everything that depends on these tags stale, on every node. A string is a free name, as in
+    /// `tags = ["feed:{user}"]`; tables, rows and index values have constructors on [`Tag`].
+    pub async fn invalidate<I>(&self, tags: I) -> Invalidation
+    where
+        I: IntoIterator,
+        I::Item: Into<Tag>,
+    {
+        self.engine.invalidate(tags.into_iter().map(Into::into).collect()).await
+    }
+
+    /// Makes every entry stale, on every node, at the cost of one tag.
+    pub async fn clear(&self) -> Invalidation {
+        self.engine.invalidate(vec![Tag::all()]).await
+    }
+
+    /// What the cache has done since it was built.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// Says why the entry at `key` is or is not valid. The key is written as in Redis, without the namespace.
+    ///
+    /// # Errors
+    ///
+    /// If the remote tier does not answer.
+    pub async fn explain(&self, key: &str) -> Result<Explanation, Error> {
+        self.engine.explain(key).await
+    }
+
+    /// Lands what invalidations still wait, and stops the background work; at most 5 seconds. Afterwards nothing is served from
+    /// process memory. Dropping the last clone instead stops the background work at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if invalidations could not reach the remote tier in time.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.engine.close(CLOSE_PATIENCE).await
+    }
+
+    /// Answers from a tier, or loads and stores. What generated code calls.
+    #[doc(hidden)]
+    pub async fn read<T, E, D, L, Fut>(&self, read: Read<'_, T, E>, deps: D, load: L) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        D: FnOnce() -> Deps,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.engine.read(&read, deps, load).await
+    }
+
+    /// Loads anew and stores. What generated code calls.
+    #[doc(hidden)]
+    pub async fn refresh<T, E, D, L, Fut>(&self, read: Read<'_, T, E>, deps: D, load: L) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        D: FnOnce() -> Deps,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.engine.refresh(&read, deps, load).await
+    }
+
+    /// The cached value, if a tier can prove one valid. What generated code calls.
+    #[doc(hidden)]
+    pub async fn peek<T, E>(&self, read: Read<'_, T, E>) -> Option<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        self.engine.peek(&read).await
+    }
+
+    /// Removes the entry at exactly this key. What generated code calls; see [`remove`](Cache::remove).
+    ///
+    /// # Errors
+    ///
+    /// As for [`remove`](Cache::remove).
+    #[doc(hidden)]
+    pub async fn remove_exact(&self, key: &str) -> Result<bool, Error> {
+        Ok(self.engine.remove(&[key]).await? > 0)
+    }
+
+    /// Counts a call that went past the cache. What generated code calls.
+    #[doc(hidden)]
+    pub fn bypassed(&self, function: &'static str, why: &'static str) {
+        self.engine.counters().bypasses.up();
+        self.engine.tell(&crate::event::Event::Bypass { function, why });
+    }
+
+    /// Makes tags pending until the intent is finished.
+    pub(crate) async fn begin_write(&self, tags: Vec<Tag>) -> Result<WriteIntent, Error> {
+        self.engine.begin_write(tags).await
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
