@@ -1,10 +1,15 @@
 //! sea-orm-cache
-#![allow(dead_code, missing_docs)]
+#![allow(missing_docs)]
 
+mod cache;
 mod clock;
+mod codec;
+mod engine;
+mod envelope;
 mod error;
 mod event;
 mod key;
+mod local;
 mod memory;
 mod policy;
 mod ports;
@@ -14,7 +19,9 @@ mod tag;
 
 #[cfg(feature = "redis")]
 pub use self::redis::RedisSettings;
+pub use cache::{Cache, CacheBuilder, CacheConfig, Capacity, Eviction};
 pub use clock::{Clock, Moment};
+pub use engine::{Explanation, Invalidation, LoadScope, Stats, TagReport, Validity, WhenRemoteIsDown};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventListener, FillRefusal, Tier};
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
@@ -26,6 +33,10 @@ pub mod __testing {
     #[cfg(feature = "redis")]
     pub use crate::redis::{Connected, connect};
     pub use crate::{
+        engine::{
+            Mutation,
+            call::{Deps, Function, Presence, Read},
+        },
         memory::{Call, Gate, MemoryNode, MemoryStore, Point},
         ports::*,
     };

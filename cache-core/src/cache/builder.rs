@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    cache::{Cache, Capacity, CacheConfig, Eviction},
+    cache::{Cache, CacheConfig, Capacity, Eviction},
     clock::Clock,
     engine::{Engine, EngineSettings, Mutation, Parts, WhenRemoteIsDown},
     envelope::Compression,
@@ -235,9 +235,11 @@ fn ports(config: &CacheConfig, clock: &Clock) -> Result<Ports, Error> {
     };
     #[cfg(feature = "redis")]
     {
-        let settings = crate::redis::RedisSettings::new(url)
-            .with_namespace(&config.namespace)
-            .with_deadlines(config.connect_deadline, config.response_deadline, config.total_deadline);
+        let settings = crate::redis::RedisSettings::new(url).with_namespace(&config.namespace).with_deadlines(
+            config.connect_deadline,
+            config.response_deadline,
+            config.total_deadline,
+        );
         let (remote, bus) = crate::redis::connect(&settings, clock)?;
         Ok(Ports { remote, bus })
     }

@@ -206,7 +206,12 @@ mod tests {
     fn the_environment_overrides_defaults_and_names_what_is_wrong() {
         let ok = CacheConfig::from_vars(
             "C_",
-            [("C_CAPACITY", r#"{"bytes": 1000}"#), ("C_CONSISTENCY", "strict"), ("C_REDIS_URL", "redis://h"), ("X", "y")],
+            [
+                ("C_CAPACITY", r#"{"bytes": 1000}"#),
+                ("C_CONSISTENCY", "strict"),
+                ("C_REDIS_URL", "redis://h"),
+                ("X", "y"),
+            ],
         );
         assert!(ok.is_ok_and(|config| config.capacity == Capacity::Bytes(1000)
             && config.consistency == Consistency::Strict

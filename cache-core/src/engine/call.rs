@@ -37,10 +37,12 @@ impl Function {
     /// Keeps apart what functions of one name in several modules store under one key.
     pub(crate) fn identity(&self) -> u64 {
         // FNV-1a: stable across processes, and not exposed to input from outside.
-        self.module.bytes().chain(*b"::").chain(self.name.bytes()).chain(self.version.to_le_bytes()).fold(
-            0xcbf2_9ce4_8422_2325,
-            |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3),
-        )
+        self.module
+            .bytes()
+            .chain(*b"::")
+            .chain(self.name.bytes())
+            .chain(self.version.to_le_bytes())
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     }
 }
 
@@ -139,7 +141,7 @@ impl Default for Deps {
 }
 
 /// One read: which function, which key, and how its values are handled.
-pub struct Read<'a, T, E> {
+pub struct Read<'a, T: 'static, E> {
     /// The function whose value is read.
     pub function: &'static Function,
     /// What is set apart from the cache's policy; for an annotated function `function.policy()`.

@@ -63,7 +63,13 @@ struct Waiting {
 
 impl Deferred {
     pub(crate) fn new(tags_max: usize) -> Self {
-        Self { waiting: Mutex::default(), next: AtomicU64::new(0), tags: AtomicUsize::new(0), tags_max, wake: Notify::new() }
+        Self {
+            waiting: Mutex::default(),
+            next: AtomicU64::new(0),
+            tags: AtomicUsize::new(0),
+            tags_max,
+            wake: Notify::new(),
+        }
     }
 
     /// The number of tags that wait.

@@ -2,7 +2,11 @@
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use crate::{clock::Moment, engine::{call::Function, cells::Cell}, tag::Tag};
+use crate::{
+    clock::Moment,
+    engine::{call::Function, cells::Cell},
+    tag::Tag,
+};
 
 /// A value, and what decides whether it may be served.
 pub(crate) struct Entry<V: ?Sized> {

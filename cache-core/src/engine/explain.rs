@@ -121,7 +121,11 @@ impl Engine {
             .zip(states)
             .map(|((tag, version), state)| {
                 let cell = self.cells.existing(tag.as_str());
-                TagReport { validity: verdict(cell.as_ref(), version, state), changed: changed(cell.as_ref(), now), tag }
+                TagReport {
+                    validity: verdict(cell.as_ref(), version, state),
+                    changed: changed(cell.as_ref(), now),
+                    tag,
+                }
             })
             .collect();
         let worst = tags.iter().map(|tag| tag.validity).find(|validity| *validity != Validity::Valid);

@@ -38,7 +38,7 @@ pub(crate) struct Captured {
 }
 
 /// What a load is run for.
-pub(crate) struct Load<'a, 'r, T, E> {
+pub(crate) struct Load<'a, 'r, T: 'static, E> {
     pub(crate) read: &'a Read<'r, T, E>,
     pub(crate) policy: &'a Policy,
     pub(crate) deps: &'a Deps,

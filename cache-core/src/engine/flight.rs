@@ -172,11 +172,15 @@ mod tests {
         let cells = Cells::new();
         let cell = cells.cell(&Tag::table("post"));
         let flights = Flights::new();
-        let Role::Lead(leading) = flights.join_or_lead("k", Moment::ZERO, Flight::is_untouched) else { panic!("no flight yet") };
+        let Role::Lead(leading) = flights.join_or_lead("k", Moment::ZERO, Flight::is_untouched) else {
+            panic!("no flight yet")
+        };
         leading.flight().watch(&cell, cell.sequence());
         assert!(matches!(flights.join_or_lead("k", Moment::ZERO, Flight::is_untouched), Role::Join(_)));
         cell.touch(Moment::ZERO);
-        let Role::Lead(second) = flights.join_or_lead("k", Moment::ZERO, Flight::is_untouched) else { panic!("joined") };
+        let Role::Lead(second) = flights.join_or_lead("k", Moment::ZERO, Flight::is_untouched) else {
+            panic!("joined")
+        };
         drop(leading);
         assert_eq!(flights.len(), 1, "the end of the first does not remove the second");
         drop(second);

@@ -4,13 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
-    engine::{
-        Engine,
-        cells::Pins,
-        deferred::Invalidation,
-        mutation::Mutation,
-        settings::WhenRemoteIsDown,
-    },
+    engine::{Engine, cells::Pins, deferred::Invalidation, mutation::Mutation, settings::WhenRemoteIsDown},
     error::{Error, ErrorKind},
     event::Event,
     ports::{EndWith, IntentId},

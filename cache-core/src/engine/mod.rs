@@ -1,7 +1,7 @@
 //! The engine: reads, fills and invalidations over ports. It knows no SQL, no Redis and no SeaORM.
 
-pub(crate) mod call;
 mod bus;
+pub(crate) mod call;
 mod cells;
 mod deferred;
 mod entry;
@@ -30,11 +30,7 @@ use std::{
 
 use tokio::sync::watch;
 
-pub(crate) use self::{
-    entry::StoredEntry,
-    intent::WriteIntent,
-    settings::EngineSettings,
-};
+use self::{cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, stats::Counters, tasks::Tasks};
 pub use self::{
     deferred::Invalidation,
     explain::{Explanation, TagReport, Validity},
@@ -43,7 +39,7 @@ pub use self::{
     settings::WhenRemoteIsDown,
     stats::Stats,
 };
-use self::{cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, stats::Counters, tasks::Tasks};
+pub(crate) use self::{entry::StoredEntry, intent::WriteIntent, settings::EngineSettings};
 use crate::{
     clock::{Clock, Moment},
     error::Error,

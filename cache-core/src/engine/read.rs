@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// One read under way.
-struct Call<'a, 'r, T, E> {
+struct Call<'a, 'r, T: 'static, E> {
     read: &'a Read<'r, T, E>,
     policy: Policy,
     deps: Deps,
@@ -39,7 +39,12 @@ enum Shared<T, E> {
 
 impl Engine {
     /// Answers from a tier, or loads and stores.
-    pub(crate) async fn read<T, E, D, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: D, loader: L) -> Result<T, E>
+    pub(crate) async fn read<T, E, D, L, Fut>(
+        self: &Arc<Self>,
+        read: &Read<'_, T, E>,
+        deps: D,
+        loader: L,
+    ) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
         D: FnOnce() -> Deps,
@@ -81,12 +86,7 @@ impl Engine {
         Some(value.clone())
     }
 
-    async fn read_slowly<T, E, L, Fut>(
-        self: &Arc<Self>,
-        read: &Read<'_, T, E>,
-        deps: Deps,
-        loader: L,
-    ) -> Result<T, E>
+    async fn read_slowly<T, E, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: Deps, loader: L) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
         L: FnOnce(LoadScope) -> Fut,
@@ -275,7 +275,12 @@ impl Engine {
     }
 
     /// Loads anew and stores, whatever the tiers hold.
-    pub(crate) async fn refresh<T, E, D, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: D, loader: L) -> Result<T, E>
+    pub(crate) async fn refresh<T, E, D, L, Fut>(
+        self: &Arc<Self>,
+        read: &Read<'_, T, E>,
+        deps: D,
+        loader: L,
+    ) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
         D: FnOnce() -> Deps,

@@ -133,11 +133,7 @@ impl LoadScope {
                 // Two parts of the value saw different versions of one tag.
                 Some(known) if known.version != Some(*version) => state.opaque = true,
                 Some(_) => {}
-                None => state.captured.push(Captured {
-                    cell: Arc::clone(cell),
-                    sequence,
-                    version: Some(*version),
-                }),
+                None => state.captured.push(Captured { cell: Arc::clone(cell), sequence, version: Some(*version) }),
             }
         }
     }

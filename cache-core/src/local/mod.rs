@@ -35,7 +35,13 @@ impl<E: ?Sized> Expiry<Arc<str>, Stored<E>> for OwnTtl {
         Some(stored.ttl)
     }
 
-    fn expire_after_update(&self, _: &Arc<str>, stored: &Stored<E>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &Arc<str>,
+        stored: &Stored<E>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(stored.ttl)
     }
 }
