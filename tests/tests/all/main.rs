@@ -2,4 +2,5 @@
 // A test says that something is wrong by panicking; helpers outside of `#[test]` functions do so as well.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod contract;
 mod layering;
