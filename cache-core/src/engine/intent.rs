@@ -32,6 +32,8 @@ pub(crate) struct WriteIntent {
     /// Until when it is known to, by this node's own clock.
     until: Moment,
     finished: bool,
+    /// Whether this is the attempt in the background that a dropped intent is handed to; there is only one.
+    in_background: bool,
 }
 
 impl Engine {
@@ -82,6 +84,7 @@ impl Engine {
             reached: false,
             until: Moment::ZERO,
             finished: false,
+            in_background: false,
         }
     }
 
@@ -218,7 +221,9 @@ impl WriteIntent {
 
 impl Drop for WriteIntent {
     fn drop(&mut self) {
-        if self.finished || self.tags.is_empty() {
+        // A background attempt is dropped when the cache is closed or its runtime ends: then nothing reads this process's
+        // memory any more, and the lease ends what the remote tier holds.
+        if self.finished || self.in_background {
             return;
         }
         // Cancelled, or the connection was lost: the write may have been committed.
@@ -230,15 +235,9 @@ impl Drop for WriteIntent {
             reached: self.reached,
             until: self.until,
             finished: false,
+            in_background: true,
         };
-        let engine = Arc::clone(&self.engine);
-        if engine.tasks.is_closed() {
-            // Nothing runs any more; the intent's lease ends by itself, and the process's memory is not read again.
-            let mut rest = rest;
-            rest.finished = true;
-            return;
-        }
-        let _unless_closing = engine.tasks.spawn(async move {
+        let _unless_closed = self.engine.tasks.spawn(async move {
             let _landed = rest.finish().await;
         });
     }

@@ -190,3 +190,6 @@ impl Engine {
         created.to_nanos() >= self.heard_since.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests;
