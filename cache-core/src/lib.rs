@@ -11,6 +11,7 @@ mod event;
 mod key;
 mod local;
 mod memory;
+mod orm;
 mod policy;
 mod ports;
 #[cfg(feature = "redis")]

@@ -1,0 +1,5 @@
+//! SeaORM's side of the cache: connections, statements, entities.
+
+pub(crate) mod analysis;
+pub(crate) mod registry;
+pub(crate) mod values;
