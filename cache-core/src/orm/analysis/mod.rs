@@ -27,6 +27,8 @@ mod writes;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(in crate::orm) use tests::entities as test_entities;
 
 use sea_orm::DbBackend;
 

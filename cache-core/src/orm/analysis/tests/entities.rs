@@ -1,6 +1,6 @@
 //! The schema of the tests: users write posts, posts are tagged, a user may have a profile, and there is a log without declarations.
 
-pub(super) mod user {
+pub(in crate::orm) mod user {
     use sea_orm::entity::prelude::*;
 
     use super::profile;
@@ -40,7 +40,7 @@ pub(super) mod user {
     }
 }
 
-pub(super) mod post {
+pub(in crate::orm) mod post {
     use sea_orm::entity::prelude::*;
 
     use crate::orm::registry::CachedEntity;
@@ -81,7 +81,7 @@ pub(super) mod post {
     }
 }
 
-pub(super) mod tagging {
+pub(in crate::orm) mod tagging {
     use sea_orm::entity::prelude::*;
 
     use crate::orm::registry::CachedEntity;
@@ -111,7 +111,7 @@ pub(super) mod tagging {
     impl CachedEntity for Entity {}
 }
 
-pub(super) mod profile {
+pub(in crate::orm) mod profile {
     use sea_orm::entity::prelude::*;
 
     use crate::orm::registry::CachedEntity;
@@ -131,7 +131,7 @@ pub(super) mod profile {
     impl CachedEntity for Entity {}
 }
 
-pub(super) mod log {
+pub(in crate::orm) mod log {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -1,6 +1,6 @@
 //! Tests of the analysis, over one small schema.
 
-mod entities;
+pub(in crate::orm) mod entities;
 mod hard;
 mod reads;
 mod sea;

@@ -1,0 +1,154 @@
+//! Dependencies on entities, for generated code and for direct use of the cache.
+
+use sea_orm::{EntityTrait, PrimaryKeyTrait, Value, sea_query::IntoValueTuple};
+
+use super::{
+    registry::{self, ColumnInfo, EntityInfo},
+    values,
+};
+use crate::{engine::call::Deps, tag::Tag};
+
+/// Depends on the whole table of `E`.
+pub fn table_dep<E: EntityTrait>(deps: &mut Deps) {
+    registry::register::<E>();
+    let table = E::default().table_name();
+    deps.push(Tag::table(table));
+    for behind in registry::current().behind(&table.to_lowercase()) {
+        deps.push(Tag::table(behind));
+    }
+}
+
+/// Depends on one row of `E`. A key that has no [canonical text](crate::Tag::row) depends on the table.
+pub fn row_dep<E: EntityTrait>(deps: &mut Deps, key: <E::PrimaryKey as PrimaryKeyTrait>::ValueType) {
+    registry::register::<E>();
+    let key: Vec<Value> = key.into_value_tuple().into_iter().collect();
+    match precise::<E>().and_then(|info| canonical_key(&info, &key).map(|key| (info, key))) {
+        Some((info, key)) => {
+            deps.push(Tag::row(&info.table, &key));
+            deps.push(Tag::rows(&info.table));
+            deps.push_if_absent(Tag::births(&info.table));
+        }
+        None => table_dep::<E>(deps),
+    }
+}
+
+/// Depends on the rows of `E` in which `column` has this value. A column that is not declared as an index, or a value that has no
+/// canonical text (`NULL` among them), depends on the table; a column that is the whole primary key, on the row.
+pub fn index_dep<E: EntityTrait>(deps: &mut Deps, column: E::Column, value: Value) {
+    registry::register::<E>();
+    let Some(info) = precise_index::<E>() else { return table_dep::<E>(deps) };
+    let name = ColumnInfo::of(&column).name;
+    if let [key] = info.key.as_slice()
+        && key.is(&name)
+        && let Some(key) = canonical_key(&info, std::slice::from_ref(&value)).filter(|_| info.precise)
+    {
+        deps.push(Tag::row(&info.table, &key));
+        deps.push(Tag::rows(&info.table));
+        // A list of rows says nothing about a row that is missing from it.
+        deps.push(Tag::births(&info.table));
+        return;
+    }
+    let value = info.index(&name).and_then(|index| values::of_value(index.class, &value).exact());
+    match value {
+        Some(value) => {
+            deps.push(Tag::index(&info.table, &name, &value));
+            deps.push(Tag::indexes(&info.table));
+            deps.push(Tag::rows(&info.table));
+        }
+        None => table_dep::<E>(deps),
+    }
+}
+
+/// The tags that an explicit invalidation of one row makes stale: the same as a write of that row would, index entries included.
+pub fn row_tags<E: EntityTrait>(key: <E::PrimaryKey as PrimaryKeyTrait>::ValueType) -> Vec<Tag> {
+    registry::register::<E>();
+    let table = E::default().table_name();
+    let key: Vec<Value> = key.into_value_tuple().into_iter().collect();
+    match precise::<E>().and_then(|info| canonical_key(&info, &key)) {
+        Some(key) => vec![Tag::table(table), Tag::row(table, &key), Tag::indexes(table)],
+        None => vec![Tag::table(table), Tag::rows(table)],
+    }
+}
+
+/// The tags that an explicit invalidation of the rows with one index value makes stale.
+pub fn index_tags<E: EntityTrait>(column: E::Column, value: &Value) -> Vec<Tag> {
+    registry::register::<E>();
+    let table = E::default().table_name();
+    let name = ColumnInfo::of(&column).name;
+    let known = precise_index::<E>().and_then(|info| {
+        let index = info.index(&name)?;
+        values::of_value(index.class, value).exact()
+    });
+    match known {
+        Some(value) => vec![Tag::table(table), Tag::index(table, &name, &value)],
+        None => vec![Tag::table(table), Tag::rows(table)],
+    }
+}
+
+/// What is known of the table, if it is one and its rows can be told apart.
+fn precise<E: EntityTrait>() -> Option<std::sync::Arc<EntityInfo>> {
+    precise_index::<E>().filter(|info| info.precise)
+}
+
+fn precise_index<E: EntityTrait>() -> Option<std::sync::Arc<EntityInfo>> {
+    let table = E::default().table_name().to_lowercase();
+    let registry = registry::current();
+    registry.entity(&table).filter(|_| !registry.is_view(&table)).cloned()
+}
+
+fn canonical_key(info: &EntityInfo, key: &[Value]) -> Option<Vec<String>> {
+    if info.key.len() != key.len() {
+        return None;
+    }
+    info.key.iter().zip(key).map(|(column, value)| values::of_value(column.class, value).exact()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orm::{
+        analysis::test_entities::{log, post, tagging, user},
+        registry::{EntityInfo, register_info},
+    };
+
+    fn deps(add: impl FnOnce(&mut Deps)) -> Vec<String> {
+        register_info(EntityInfo::of_cached::<post::Entity>());
+        let mut deps = Deps::new();
+        add(&mut deps);
+        let mark = |absent: bool| if absent { "?" } else { "" };
+        deps.iter().map(|dep| format!("{}{}", dep.tag, mark(dep.only_if_absent))).collect()
+    }
+
+    #[test]
+    fn a_row_is_named_by_its_key() {
+        assert_eq!(deps(table_dep::<user::Entity>), ["*", "user"]);
+        assert_eq!(deps(|deps| row_dep::<user::Entity>(deps, 7)), ["*", "user:7", "user:*", "user:+?"]);
+        assert_eq!(
+            deps(|deps| row_dep::<tagging::Entity>(deps, (7, "Rust".to_owned()))),
+            ["*", "tagging:7,rust", "tagging:*", "tagging:+?"]
+        );
+        assert_eq!(deps(|deps| row_dep::<tagging::Entity>(deps, (7, "ß".to_owned()))), ["*", "tagging"]);
+    }
+
+    #[test]
+    fn an_index_value_is_named_if_the_index_is_declared() {
+        let by_author = |value: Value| deps(|deps| index_dep::<post::Entity>(deps, post::Column::AuthorId, value));
+        assert_eq!(by_author(3.into()), ["*", "post.author_id=3", "post.*", "post:*"]);
+        assert_eq!(by_author(Value::Int(None)), ["*", "post"], "NULL is equal to nothing");
+        assert_eq!(deps(|deps| index_dep::<post::Entity>(deps, post::Column::Title, "x".into())), ["*", "post"]);
+        assert_eq!(deps(|deps| index_dep::<log::Entity>(deps, log::Column::Line, "x".into())), ["*", "log"]);
+        assert_eq!(
+            deps(|deps| index_dep::<log::Entity>(deps, log::Column::Id, 7.into())),
+            ["*", "log:7", "log:*", "log:+"]
+        );
+    }
+
+    #[test]
+    fn explicit_tags_reach_every_entry_of_the_row() {
+        let text = |tags: Vec<Tag>| tags.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(text(row_tags::<user::Entity>(7)), ["user", "user:7", "user.*"]);
+        register_info(EntityInfo::of_cached::<post::Entity>());
+        assert_eq!(text(index_tags::<post::Entity>(post::Column::AuthorId, &3.into())), ["post", "post.author_id=3"]);
+        assert_eq!(text(index_tags::<post::Entity>(post::Column::Title, &"x".into())), ["post", "post:*"]);
+    }
+}
