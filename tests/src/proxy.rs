@@ -36,6 +36,10 @@ struct Control {
     refusing: bool,
     /// Connections of an earlier generation are cut.
     generation: u64,
+    /// How many connections there have been.
+    accepted: u64,
+    /// The connections before this one are dead without a sign of it.
+    frozen: u64,
 }
 
 impl Proxy {
@@ -67,6 +71,17 @@ impl Proxy {
         });
     }
 
+    /// Lets no more bytes through the connections there are; new ones work. That is what a half-open connection looks like.
+    pub fn freeze(&self) {
+        self.control.send_modify(|control| control.frozen = control.accepted);
+    }
+
+    /// How many connections there have been.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.control.borrow().accepted
+    }
+
     /// Sets what happens to bytes from the client to the server.
     pub fn requests(&self, flow: Flow) {
         self.control.send_modify(|control| control.requests = flow);
@@ -91,25 +106,27 @@ async fn listen(listener: TcpListener, target: SocketAddr, control: Arc<watch::S
         while connections.try_join_next().is_some() {}
         let now = *control.borrow();
         if !now.refusing {
-            connections.spawn(forward(client, target, control.subscribe(), now.generation));
+            control.send_modify(|control| control.accepted += 1);
+            connections.spawn(forward(client, target, control.subscribe(), now));
         }
     }
 }
 
-async fn forward(client: TcpStream, target: SocketAddr, control: watch::Receiver<Control>, generation: u64) {
+async fn forward(client: TcpStream, target: SocketAddr, control: watch::Receiver<Control>, begun: Control) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     for side in [&client, &server] {
         side.set_nodelay(true).expect("a TCP stream can do without delay");
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let requests = pump(from_client, to_server, control.clone(), |control| control.requests);
-    let replies = pump(from_server, to_client, control.clone(), |control| control.replies);
+    let flow = |control: &Control, flow| if begun.accepted < control.frozen { Flow::Hang } else { flow };
+    let requests = pump(from_client, to_server, control.clone(), |control| flow(control, control.requests));
+    let replies = pump(from_server, to_client, control.clone(), |control| flow(control, control.replies));
     let mut cut = control;
     tokio::select! {
         _ = requests => {}
         _ = replies => {}
-        _ = cut.wait_for(|control| control.generation != generation) => {}
+        _ = cut.wait_for(|control| control.generation != begun.generation) => {}
     }
 }
 

@@ -37,7 +37,7 @@ fn memory(limit: &str, policy: &str) -> Option<String> {
     }
     let why = match policy {
         "volatile-lru" | "volatile-lfu" => return None,
-        "noeviction" => "refuses writes when memory is full: fills and invalidations then fail and are retried",
+        "noeviction" => "refuses to store anything when memory is full, old entries or not",
         "volatile-ttl" => {
             "evicts first what ends soonest: the marks of writes in flight, without which strict reads may be stale"
         }

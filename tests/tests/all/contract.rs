@@ -6,7 +6,7 @@ mod intents;
 mod versions;
 mod world;
 
-pub(crate) use world::{Heard, World};
+pub(crate) use world::{Heard, Listening, World};
 
 /// Runs every case on one kind of world.
 macro_rules! suite {
@@ -67,6 +67,7 @@ suites!([
         an_intent_never_begun_ends_as_expired,
         each_tag_of_an_intent_ends_on_its_own,
         an_evicted_tag_is_pending_as_long_as_its_intent,
+        an_evicted_tag_does_not_hide_that_two_overlapped,
         evicted_intents_leave_the_tag_pending,
         ending_twice_is_harmless,
     },

@@ -3,5 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod contract;
+mod harness_itself;
 mod layering;
 mod model;
+mod redis_adapter;

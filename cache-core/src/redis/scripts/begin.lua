@@ -7,6 +7,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id, lease = ARGV[3], tonumber(ARGV[4])
 
+-- Also because it is the first write, and one that frees: Redis lets a script that has begun to write finish although memory is full.
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 local held = redis.call('ZSCORE', KEYS[2], id)
 local others = redis.call('ZCARD', KEYS[2])

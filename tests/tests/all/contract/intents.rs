@@ -113,6 +113,9 @@ pub(super) async fn a_shorter_lease_does_not_cut_a_longer_one(world: &World) {
         world.pass(SHORT * 2).await;
         assert_eq!(state(&*world.tier, &tag).await, TagState::Pending);
         assert_eq!(capture(&*world.tier, &tag, LONG).await, TagState::Pending);
+        let (longer, shorter) = if first == LONG { (1, 2) } else { (2, 1) };
+        assert_eq!(end(&*world.tier, &tag, shorter, EndWith::Absent).await, Ended::Expired);
+        assert_eq!(end(&*world.tier, &tag, longer, EndWith::Absent).await, HELD);
     }
 }
 
@@ -169,6 +172,16 @@ pub(super) async fn an_evicted_tag_is_pending_as_long_as_its_intent(world: &Worl
     assert_eq!(end(&*world.other_tier, &tag, 2, version(5)).await, HELD, "the evicted one is still there");
     assert_eq!(end(&*world.tier, &tag, 1, version(6)).await, HELD);
     assert_eq!(state(&*world.tier, &tag).await, TagState::Absent);
+}
+
+pub(super) async fn an_evicted_tag_does_not_hide_that_two_overlapped(world: &World) {
+    let tag = Tag::table("t");
+    let lease = Duration::from_secs(1);
+    begin(&*world.tier, &tag, 1, lease).await;
+    world.evict_tag(&tag);
+    begin(&*world.other_tier, &tag, 2, LONG).await;
+    world.pass(lease + SHORT).await;
+    assert_eq!(end(&*world.other_tier, &tag, 2, version(5)).await, HELD, "the first may have committed in between");
 }
 
 pub(super) async fn evicted_intents_leave_the_tag_pending(world: &World) {
