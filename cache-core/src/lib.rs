@@ -16,6 +16,7 @@ mod policy;
 mod ports;
 #[cfg(feature = "redis")]
 mod redis;
+mod schema;
 mod tag;
 
 #[cfg(feature = "redis")]
