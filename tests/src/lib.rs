@@ -17,6 +17,7 @@ mod redis_server;
 pub use database::{Backend, TestDatabase, memory};
 pub use mariadb::MariaDb;
 pub use postgres::{Durability, Postgres};
+pub use process::free_port;
 pub use proxy::{Flow, Proxy};
 pub use recorder::{Recorded, Recorder};
 pub use redis_cluster::RedisCluster;

@@ -113,7 +113,8 @@ pub(crate) fn directory(prefix: &str) -> PathBuf {
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be bound");
     listener.local_addr().expect("a bound port has a number").port()
 }

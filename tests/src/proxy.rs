@@ -139,10 +139,11 @@ async fn pump(
     let mut buffer = vec![0; 16 * 1_024];
     loop {
         let count = from.read(&mut buffer).await?;
+        // The end of a stream is kept back as well.
+        let state = *control.wait_for(|control| flow(control) != Flow::Hang).await.map_err(io::Error::other)?;
         if count == 0 {
             return Ok(());
         }
-        let state = *control.wait_for(|control| flow(control) != Flow::Hang).await.map_err(io::Error::other)?;
         if let Flow::Delay(span) = flow(&state) {
             tokio::time::sleep(span).await;
         }

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind},
     ports::{Bus, BusListener},
     redis::{
-        link::{Link, refused},
+        link::{Link, failed},
         names::Names,
         tier::read,
     },
@@ -59,7 +59,7 @@ impl RedisBus {
             Ok::<_, RedisError>(connection.into_on_message())
         };
         match self.link.clock().timeout(self.link.settings().connect_deadline, subscribing).await {
-            Some(done) => done.map_err(|error| refused("subscribe to the bus", error)),
+            Some(done) => done.map_err(|error| failed("subscribe to the bus", error)),
             None => Err(Error::new(ErrorKind::Timeout, "redis did not answer in time: cannot subscribe to the bus")),
         }
     }

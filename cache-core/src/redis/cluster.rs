@@ -14,7 +14,9 @@ use crate::{
     error::{Error, ErrorKind},
     redis::{
         link::{Reply, reply},
+        scripts,
         settings::{RedisSettings, tcp},
+        single::is_unknown_script,
     },
 };
 
@@ -36,13 +38,32 @@ impl Cluster {
         Ok(Self { connection: client.get_pending_async_connection_with_config(config) })
     }
 
-    /// Sends all commands at once; the client pipelines them to each server.
-    pub(super) async fn send(&self, commands: &[Cmd]) -> Result<Vec<Reply>, RedisError> {
+    /// Runs phases one after the other, the commands of a phase all at once; the client pipelines them to each server.
+    pub(super) async fn replies<const N: usize>(&self, phases: [Vec<Cmd>; N]) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(phases.iter().map(Vec::len).sum());
+        for phase in &phases {
+            let mut got = self.send(phase).await;
+            let unknown: Vec<usize> =
+                got.iter().enumerate().filter(|(_, reply)| is_unknown_script(reply)).map(|(at, _)| at).collect();
+            if !unknown.is_empty() {
+                // Each load goes to every primary. A script that is not known has had no effect.
+                self.send(&scripts::load()).await;
+                let again: Vec<Cmd> = unknown.iter().filter_map(|at| phase.get(*at).cloned()).collect();
+                for (old, new) in got.iter_mut().filter(|reply| is_unknown_script(reply)).zip(self.send(&again).await) {
+                    *old = new;
+                }
+            }
+            replies.append(&mut got);
+        }
+        replies
+    }
+
+    async fn send(&self, commands: &[Cmd]) -> Vec<Reply> {
         let sending = commands.iter().map(|command| {
             let mut connection = self.connection.clone();
             async move { connection.req_packed_command(command).await.and_then(reply) }
         });
-        Ok(join_all(sending).await)
+        join_all(sending).await
     }
 
     pub(super) async fn ask_shard(&self, shard: u32, command: Cmd) -> Result<Value, RedisError> {

@@ -1,32 +1,22 @@
-//! Connections to Redis: commands in, replies out, within the deadlines.
+//! The way to Redis: commands in, replies out, within the deadlines.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU32, Ordering},
-};
-
-use redis::{
-    Client, Cmd, Pipeline, RedisError, ServerErrorKind, Value,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
-};
+use redis::{Client, Cmd, RedisError, ServerErrorKind, Value};
 
 #[cfg(feature = "redis-cluster")]
 use crate::redis::cluster::Cluster;
 use crate::{
     clock::Clock,
     error::{Error, ErrorKind},
-    redis::{scripts, settings::RedisSettings},
+    redis::{
+        settings::RedisSettings,
+        single::{Ended, Single},
+    },
 };
-
-/// After as many unanswered calls in a row the connection is replaced: it may be half open.
-const UNANSWERED_MAX: u32 = 8;
-/// Commands that may wait for being written; more callers than that wait for room.
-const WRITE_QUEUE_MAX: usize = 1_024;
 
 /// One command's result. The outer error of a call is that of the connection.
 pub(super) type Reply = Result<Value, RedisError>;
 
-/// The way to Redis.
+/// One server or a cluster, with the deadlines.
 pub(super) struct Link {
     clock: Clock,
     settings: RedisSettings,
@@ -35,15 +25,9 @@ pub(super) struct Link {
 }
 
 enum Kind {
-    Single(Single),
+    Single(Box<Single>),
     #[cfg(feature = "redis-cluster")]
     Cluster(Cluster),
-}
-
-/// One server. The manager reconnects by itself after errors of the socket; after all else it is replaced.
-struct Single {
-    manager: Mutex<ConnectionManager>,
-    unanswered: AtomicU32,
 }
 
 impl Link {
@@ -54,7 +38,7 @@ impl Link {
         let kind = match settings.is_cluster() {
             #[cfg(feature = "redis-cluster")]
             true => Kind::Cluster(Cluster::new(settings)?),
-            _ => Kind::Single(Single { manager: Mutex::new(manager(first, settings)?), unanswered: AtomicU32::new(0) }),
+            _ => Kind::Single(Box::new(Single::new(first, settings)?)),
         };
         Ok(Self { clock: clock.clone(), settings: settings.clone(), clients, kind })
     }
@@ -85,14 +69,6 @@ impl Link {
         self.single().is_some()
     }
 
-    fn single(&self) -> Option<&Single> {
-        match &self.kind {
-            Kind::Single(single) => Some(single),
-            #[cfg(feature = "redis-cluster")]
-            Kind::Cluster(_) => None,
-        }
-    }
-
     /// Sends commands in phases, in one round trip where one server has all keys. Commands of a phase may run in any order, but
     /// after those of the phases before. Any command's error fails the call.
     pub(super) async fn ask<const N: usize>(
@@ -101,7 +77,7 @@ impl Link {
         phases: [Vec<Cmd>; N],
     ) -> Result<Vec<Value>, Error> {
         let replies = self.ask_each(action, phases).await?;
-        replies.into_iter().map(|reply| reply.map_err(|error| refused(action, error))).collect()
+        replies.into_iter().map(|reply| reply.map_err(|error| failed(action, error))).collect()
     }
 
     /// As [`ask`](Self::ask), and leaves each command's error to the caller.
@@ -110,15 +86,14 @@ impl Link {
         action: &'static str,
         phases: [Vec<Cmd>; N],
     ) -> Result<Vec<Reply>, Error> {
-        self.within_deadline(action, async {
-            let mut replies = Vec::with_capacity(phases.iter().map(Vec::len).sum());
-            for phase in self.steps(phases) {
-                let got = self.send(&phase).await?;
-                replies.extend(self.with_scripts(&phase, got).await?);
+        let asking = async {
+            match &self.kind {
+                Kind::Single(single) => single.replies(phases.into_iter().flatten()).await,
+                #[cfg(feature = "redis-cluster")]
+                Kind::Cluster(cluster) => Ok(cluster.replies(phases).await),
             }
-            Ok(replies)
-        })
-        .await
+        };
+        self.within_deadline(action, asking).await
     }
 
     /// Runs `work` for at most the total deadline, with its error mapped.
@@ -129,114 +104,33 @@ impl Link {
     ) -> Result<T, Error> {
         match self.clock.timeout(self.settings.total_deadline, work).await {
             Some(Ok(done)) => {
-                self.heard(true);
+                self.note(Ended::Answered);
                 Ok(done)
             }
             Some(Err(error)) => {
-                self.heard(!error.is_timeout());
-                self.replace_unless_self_healing(&error);
-                Err(broken(action, error))
+                self.note(if error.is_timeout() { Ended::Unanswered } else { Ended::Broken(&error) });
+                Err(failed(action, error))
             }
             None => {
-                self.heard(false);
+                self.note(Ended::Unanswered);
                 Err(Error::new(ErrorKind::Timeout, format!("redis did not answer in time: cannot {action}")))
             }
         }
     }
 
-    /// One server runs a pipeline in order; several need a round trip for each phase.
-    fn steps<const N: usize>(&self, phases: [Vec<Cmd>; N]) -> Vec<Vec<Cmd>> {
-        let phases = phases.into_iter().filter(|phase| !phase.is_empty());
-        if self.is_single() {
-            let all: Vec<Cmd> = phases.flatten().collect();
-            if all.is_empty() { Vec::new() } else { vec![all] }
-        } else {
-            phases.collect()
+    fn note(&self, ended: Ended<'_>) {
+        if let Some(single) = self.single() {
+            single.note(ended);
         }
     }
 
-    /// Loads the scripts and repeats the calls of unknown ones. A script that is not known has had no effect.
-    async fn with_scripts(&self, commands: &[Cmd], mut replies: Vec<Reply>) -> Result<Vec<Reply>, RedisError> {
-        let unknown: Vec<usize> =
-            replies.iter().enumerate().filter(|(_, reply)| is_unknown_script(reply)).map(|(at, _)| at).collect();
-        if unknown.is_empty() {
-            return Ok(replies);
-        }
-        let mut again = scripts::load();
-        let loads = again.len();
-        if !self.is_single() {
-            self.send(&again).await?;
-            again.clear();
-        }
-        again.extend(unknown.iter().filter_map(|at| commands.get(*at).cloned()));
-        let skipped = if self.is_single() { loads } else { 0 };
-        let repeated = self.send(&again).await?.into_iter().skip(skipped);
-        for (at, reply) in unknown.into_iter().zip(repeated) {
-            if let Some(old) = replies.get_mut(at) {
-                *old = reply;
-            }
-        }
-        Ok(replies)
-    }
-
-    async fn send(&self, commands: &[Cmd]) -> Result<Vec<Reply>, RedisError> {
+    fn single(&self) -> Option<&Single> {
         match &self.kind {
-            Kind::Single(single) => {
-                let mut manager = single.lock().clone();
-                let mut pipeline = Pipeline::with_capacity(commands.len());
-                for command in commands {
-                    pipeline.add_command(command.clone());
-                }
-                let values = manager.req_packed_commands(&pipeline, 0, commands.len()).await?;
-                Ok(values.into_iter().map(reply).collect())
-            }
+            Kind::Single(single) => Some(single),
             #[cfg(feature = "redis-cluster")]
-            Kind::Cluster(cluster) => cluster.send(commands).await,
+            Kind::Cluster(_) => None,
         }
     }
-
-    fn heard(&self, answered: bool) {
-        let Some(single) = self.single() else { return };
-        if answered {
-            single.unanswered.store(0, Ordering::Relaxed);
-        } else if single.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED_MAX {
-            single.unanswered.store(0, Ordering::Relaxed);
-            self.replace(single);
-        }
-    }
-
-    /// The manager keeps the result of a failed login for ever, and all else that is not an error of the socket.
-    fn replace_unless_self_healing(&self, error: &RedisError) {
-        if let Some(single) = self.single()
-            && !error.is_io_error()
-        {
-            self.replace(single);
-        }
-    }
-
-    fn replace(&self, single: &Single) {
-        let fresh = self.clients.first().and_then(|client| manager(client, &self.settings).ok());
-        if let Some(fresh) = fresh {
-            *single.lock() = fresh;
-        }
-    }
-}
-
-impl Single {
-    fn lock(&self) -> MutexGuard<'_, ConnectionManager> {
-        self.manager.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn manager(client: &Client, settings: &RedisSettings) -> Result<ConnectionManager, Error> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(settings.connect_deadline))
-        .set_response_timeout(Some(settings.response_deadline))
-        .set_pipeline_buffer_size(WRITE_QUEUE_MAX)
-        // A caller has a deadline and the engine a breaker: one attempt for each call, and no waiting between.
-        .set_number_of_retries(0);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
-        .map_err(|source| Error::with_source(ErrorKind::Setting, "redis url: cannot be used", source))
 }
 
 pub(super) fn reply(value: Value) -> Reply {
@@ -246,23 +140,10 @@ pub(super) fn reply(value: Value) -> Reply {
     }
 }
 
-fn is_unknown_script(reply: &Reply) -> bool {
-    reply.as_ref().is_err_and(|error| error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript))
-}
-
-/// An error of the connection.
-fn broken(action: &'static str, error: RedisError) -> Error {
-    let kind = match error.kind() {
-        redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::Server(_) => return refused(action, error),
-        _ if error.is_timeout() => ErrorKind::Timeout,
-        _ => ErrorKind::Unreachable,
-    };
-    Error::with_source(kind, format!("redis cannot be reached: cannot {action}"), error)
-}
-
-/// An error that the server answered with.
-pub(super) fn refused(action: &'static str, error: RedisError) -> Error {
-    let kind = match error.kind() {
+/// An error of the connection, or one that the server answered with.
+pub(super) fn failed(action: &'static str, error: RedisError) -> Error {
+    let (kind, what) = match error.kind() {
+        _ if error.is_timeout() => (ErrorKind::Timeout, "did not answer in time"),
         // The server is not (yet, or any more) one that could do it; nothing is wrong with the request.
         redis::ErrorKind::Server(
             ServerErrorKind::BusyLoading
@@ -273,8 +154,9 @@ pub(super) fn refused(action: &'static str, error: RedisError) -> Error {
             | ServerErrorKind::Ask,
         )
         | redis::ErrorKind::Io
-        | redis::ErrorKind::ClusterConnectionNotFound => ErrorKind::Unreachable,
-        _ => ErrorKind::Refused,
+        | redis::ErrorKind::Parse
+        | redis::ErrorKind::ClusterConnectionNotFound => (ErrorKind::Unreachable, "cannot be reached"),
+        _ => (ErrorKind::Refused, "refused"),
     };
-    Error::with_source(kind, format!("redis refused: cannot {action}"), error)
+    Error::with_source(kind, format!("redis {what}: cannot {action}"), error)
 }

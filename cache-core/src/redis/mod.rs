@@ -8,6 +8,7 @@ mod link;
 mod names;
 mod scripts;
 mod settings;
+mod single;
 mod tier;
 
 use std::sync::Arc;

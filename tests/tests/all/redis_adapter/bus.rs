@@ -88,6 +88,20 @@ async fn a_half_open_subscription_is_given_up_when_pings_stay_unanswered() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_the_server_has_forgotten_is_given_up_at_the_next_ping() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address()).await;
+    let (tier, bus) = open(&patient(&format!("redis://{}", proxy.address())));
+    let mut listening = Heard::listen(&bus).await;
+    proxy.freeze();
+    server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    bus.ping(1).await.expect("commands come through");
+    let error = over(&mut listening).await;
+    assert!(error.to_string().contains("forgotten"), "{error}");
+    hears(&bus, &tier).await;
+}
+
+#[tokio::test]
 async fn a_subscription_with_nothing_to_hear_stays() {
     let server = RedisServer::start();
     let mut settings = patient(&server.url());

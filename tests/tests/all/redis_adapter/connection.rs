@@ -1,6 +1,9 @@
 //! Servers that are slow, gone, or back again.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use harness::{Flow, Proxy, RedisServer};
 use sea_orm_cache::{__testing::RemoteTier, Error, ErrorKind, RedisSettings, Tag};
@@ -113,4 +116,48 @@ async fn a_request_whose_reply_is_lost_may_be_repeated() {
         }
     };
     assert_eq!(held, [true], "the first request had its effect");
+}
+
+/// Set for a test process of its own, whose environment names the root certificate: the URL to use.
+const TLS_URL: &str = "REDIS_ADAPTER_TLS_URL";
+
+#[tokio::test]
+async fn tls_is_spoken_and_certificates_are_checked() {
+    if let Ok(url) = std::env::var(TLS_URL) {
+        let tier = tier(&url);
+        return use_everything(&tier).await.expect("the server has a certificate that is trusted");
+    }
+    let place = tempfile::tempdir().expect("a temporary directory can be made");
+    let (key, certificate) = (place.path().join("key.pem"), place.path().join("certificate.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]);
+    openssl.args([
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ]);
+    let made = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().expect("openssl is installed");
+    assert!(made.status.success(), "{made:?}");
+
+    let port = harness::free_port().to_string();
+    let (key, certificate) = (key.display().to_string(), certificate.display().to_string());
+    let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &certificate];
+    let arguments = [&["--tls-port", &port, "--tls-auth-clients", "no"], &files[..]].concat();
+    let _server = harness::RedisServer::start_with(&arguments);
+    let url = format!("rediss://localhost:{port}");
+
+    let error = ask(&*tier(&url)).await.expect_err("nobody trusts that certificate");
+    assert!(error.is_remote(), "{error:?}");
+    let this = "redis_adapter::connection::tls_is_spoken_and_certificates_are_checked";
+    let trusting = Command::new(std::env::current_exe().expect("a process has a program"))
+        .args(["--exact", this])
+        .env(TLS_URL, url)
+        .env("SSL_CERT_FILE", &certificate)
+        .output()
+        .expect("the test binary can be started");
+    let said = String::from_utf8_lossy(&trusting.stdout);
+    assert!(trusting.status.success() && said.contains("1 passed"), "{said}");
 }
