@@ -5,5 +5,6 @@
 mod contract;
 mod harness_itself;
 mod layering;
+mod memory_adapter;
 mod model;
 mod redis_adapter;
