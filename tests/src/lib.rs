@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod database;
+pub mod history;
 mod mariadb;
 mod postgres;
 mod process;

@@ -7,4 +7,5 @@ mod harness_itself;
 mod layering;
 mod memory_adapter;
 mod model;
+mod races;
 mod redis_adapter;
