@@ -109,8 +109,7 @@ pub fn check(history: &History, bound: Micros) -> Findings {
             }
         }
         let is_older = |commit: &&Commit| saw.version < commit.wrote.version;
-        if let Some(mine) =
-            own.get(&(reading.node, saw.row)).and_then(|own| own.before(reading.start)).filter(is_older)
+        if let Some(mine) = own.get(&(reading.node, saw.row)).and_then(|own| own.before(reading.start)).filter(is_older)
         {
             findings.own_write_missed += 1;
             findings.tell("own write missed", reading, mine);
@@ -216,8 +215,7 @@ mod tests {
 
     #[test]
     fn a_node_that_serves_an_old_value_after_all_is_done_has_lost_an_invalidation() {
-        let settled =
-            vec![Settled { node: 0, saw: seen(1), truth: 2 }, Settled { node: 1, saw: seen(2), truth: 2 }];
+        let settled = vec![Settled { node: 0, saw: seen(1), truth: 2 }, Settled { node: 1, saw: seen(2), truth: 2 }];
         let findings = check(&History { settled, ..History::default() }, BOUND);
         assert_eq!(findings.lost_invalidations, 1);
         assert!(!findings.is_clean());

@@ -86,10 +86,8 @@ async fn forward(client: TcpStream, target: SocketAddr, connection: u64, judge: 
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let requests =
-        pump(from_client, to_server, |bytes| judge(Piece { is_request: true, connection, bytes }));
-    let replies =
-        pump(from_server, to_client, |bytes| judge(Piece { is_request: false, connection, bytes }));
+    let requests = pump(from_client, to_server, |bytes| judge(Piece { is_request: true, connection, bytes }));
+    let replies = pump(from_server, to_client, |bytes| judge(Piece { is_request: false, connection, bytes }));
     tokio::select! {
         _ = requests => {}
         _ = replies => {}
