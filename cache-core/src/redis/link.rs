@@ -120,7 +120,7 @@ impl Link {
 
     fn note(&self, ended: Ended<'_>) {
         if let Some(single) = self.single() {
-            single.note(ended);
+            single.note(ended, self.clock.now());
         }
     }
 

@@ -1,8 +1,11 @@
 //! The connection to one server.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use redis::{
@@ -11,6 +14,7 @@ use redis::{
 };
 
 use crate::{
+    clock::Moment,
     error::{Error, ErrorKind},
     redis::{
         link::{Reply, reply},
@@ -19,8 +23,8 @@ use crate::{
     },
 };
 
-/// After as many unanswered calls in a row the connection is replaced: it may be half open.
-const UNANSWERED_MAX: u32 = 8;
+/// When calls stay unanswered for as long, besides the time to connect, the connection is replaced: it may be half open.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// Commands that may wait for being written; more callers than that wait for room.
 const WRITE_QUEUE_MAX: usize = 1_024;
 
@@ -29,7 +33,9 @@ pub(super) struct Single {
     client: Client,
     config: ConnectionManagerConfig,
     manager: Mutex<ConnectionManager>,
-    unanswered: AtomicU32,
+    silence_max: Duration,
+    /// When the first call ended unanswered after the last answer, in nanoseconds of the clock; 0 if none has.
+    silent_since: AtomicU64,
 }
 
 impl Single {
@@ -43,7 +49,13 @@ impl Single {
             .set_number_of_retries(0);
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())
             .map_err(|source| Error::with_source(ErrorKind::Setting, "redis url: cannot be used", source))?;
-        Ok(Self { client: client.clone(), config, manager: Mutex::new(manager), unanswered: AtomicU32::new(0) })
+        Ok(Self {
+            client: client.clone(),
+            config,
+            manager: Mutex::new(manager),
+            silence_max: SILENCE_MAX + settings.connect_deadline,
+            silent_since: AtomicU64::new(0),
+        })
     }
 
     /// Runs commands in order, in one round trip; two if the server has forgotten the scripts.
@@ -74,11 +86,13 @@ impl Single {
     }
 
     /// Takes note of how a call ended.
-    pub(super) fn note(&self, ended: Ended<'_>) {
+    pub(super) fn note(&self, ended: Ended<'_>, now: Moment) {
         match ended {
-            Ended::Answered => self.unanswered.store(0, Ordering::Relaxed),
+            Ended::Answered => self.silent_since.store(0, Ordering::Relaxed),
             Ended::Unanswered => {
-                if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED_MAX {
+                let begun = now.to_nanos().max(1);
+                let before = self.silent_since.compare_exchange(0, begun, Ordering::Relaxed, Ordering::Relaxed);
+                if before.is_err_and(|since| now.since(Moment::from_nanos(since)) >= self.silence_max) {
                     self.replace();
                 }
             }
@@ -95,7 +109,7 @@ impl Single {
     }
 
     fn replace(&self) {
-        self.unanswered.store(0, Ordering::Relaxed);
+        self.silent_since.store(0, Ordering::Relaxed);
         if let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone()) {
             *self.lock() = fresh;
         }
