@@ -54,16 +54,22 @@ pub(crate) fn compress(compression: Compression, bytes: &[u8]) -> Result<Option<
     if bytes.len() < compression.threshold_bytes || bytes.len() > PAYLOAD_BYTES_MAX {
         return Ok(None);
     }
-    let smaller = match compression.kind {
+    let smaller = shrink(compression.kind, bytes)?;
+    Ok(smaller.filter(|smaller| smaller.len() < bytes.len()))
+}
+
+#[cfg_attr(not(any(feature = "compress-lz4", feature = "compress-zstd")), allow(unused_variables))]
+fn shrink(kind: CompressionKind, bytes: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    match kind {
         #[cfg(feature = "compress-lz4")]
-        CompressionKind::Lz4 => lz4_flex::block::compress(bytes),
+        CompressionKind::Lz4 => Ok(Some(lz4_flex::block::compress(bytes))),
         #[cfg(feature = "compress-zstd")]
         CompressionKind::Zstd => zstd_contexts::compress(bytes)
-            .map_err(|error| Error::with_source(ErrorKind::Encode, "cannot compress the value", error))?,
+            .map(Some)
+            .map_err(|error| Error::with_source(ErrorKind::Encode, "cannot compress the value", error)),
         #[allow(unreachable_patterns)]
-        CompressionKind::None | CompressionKind::Lz4 | CompressionKind::Zstd => return Ok(None),
-    };
-    Ok((smaller.len() < bytes.len()).then_some(smaller))
+        CompressionKind::None | CompressionKind::Lz4 | CompressionKind::Zstd => Ok(None),
+    }
 }
 
 /// Reverses [`compress`]; the result has exactly `len` bytes.
@@ -72,31 +78,37 @@ pub(crate) fn compress(compression: Compression, bytes: &[u8]) -> Result<Option<
 ///
 /// [`ErrorKind::Decode`], also if `len` is above [`PAYLOAD_BYTES_MAX`].
 pub(crate) fn decompress(kind: CompressionKind, bytes: &[u8], len: usize) -> Result<Vec<u8>, Error> {
-    let broken = |why: &'static str| Error::new(ErrorKind::Decode, why);
     if len > PAYLOAD_BYTES_MAX {
         return Err(broken("a stored value claims to be larger than any that is compressed"));
     }
-    let plain = match kind {
+    let plain = restore(kind, bytes, len)?;
+    if plain.len() == len { Ok(plain) } else { Err(broken("a stored value decompresses to another size than it had")) }
+}
+
+#[cfg_attr(not(any(feature = "compress-lz4", feature = "compress-zstd")), allow(unused_variables))]
+fn restore(kind: CompressionKind, bytes: &[u8], len: usize) -> Result<Vec<u8>, Error> {
+    match kind {
         #[cfg(feature = "compress-lz4")]
         CompressionKind::Lz4 => {
             if len / LZ4_RATIO_MAX > bytes.len() {
                 return Err(broken("a stored value claims to be larger than LZ4 could have made it"));
             }
             lz4_flex::block::decompress(bytes, len)
-                .map_err(|error| Error::with_source(ErrorKind::Decode, "cannot decompress a stored value", error))?
+                .map_err(|error| Error::with_source(ErrorKind::Decode, "cannot decompress a stored value", error))
         }
         #[cfg(feature = "compress-zstd")]
         CompressionKind::Zstd => zstd_contexts::decompress(bytes, len)
-            .map_err(|error| Error::with_source(ErrorKind::Decode, "cannot decompress a stored value", error))?,
+            .map_err(|error| Error::with_source(ErrorKind::Decode, "cannot decompress a stored value", error)),
         #[allow(unreachable_patterns)]
-        CompressionKind::None | CompressionKind::Lz4 | CompressionKind::Zstd => {
-            return Err(Error::new(
-                ErrorKind::Decode,
-                format!("a stored value is compressed with {kind:?}, which this build of sea-orm-cache cannot read"),
-            ));
-        }
-    };
-    if plain.len() == len { Ok(plain) } else { Err(broken("a stored value decompresses to another size than it had")) }
+        CompressionKind::None | CompressionKind::Lz4 | CompressionKind::Zstd => Err(Error::new(
+            ErrorKind::Decode,
+            format!("a stored value is compressed with {kind:?}, which this build of sea-orm-cache cannot read"),
+        )),
+    }
+}
+
+fn broken(why: &'static str) -> Error {
+    Error::new(ErrorKind::Decode, why)
 }
 
 /// A context is far more expensive than what it does to a small value, so each thread keeps one for reading. Those for

@@ -6,7 +6,7 @@ use serde::{
     Deserializer,
     de::{
         DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
-        value::{BorrowedBytesDeserializer, BorrowedStrDeserializer, StrDeserializer},
+        value::{BorrowedStrDeserializer, StrDeserializer},
     },
 };
 
@@ -311,7 +311,7 @@ struct Entries<'a> {
 impl<'a> Entries<'a> {
     fn fields(tracer: &'a mut Tracer, fields: &'static [&'static str]) -> Self {
         let mark = tracer.mark();
-        Self { tracer, mark, names: fields.to_vec().into_iter(), present: None, free: false, made_own: true }
+        Self { tracer, mark, names: Vec::from(fields).into_iter(), present: None, free: false, made_own: true }
     }
 
     fn free(tracer: &'a mut Tracer) -> Self {
@@ -327,7 +327,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
         self.tracer.back_to(self.mark);
-        while let Some(name) = self.names.next() {
+        for name in self.names.by_ref() {
             if !self.tracer.is_closed(format_args!(".{name}")) {
                 self.present = Some(name);
                 return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
