@@ -216,9 +216,38 @@ impl Serialize for Blob {
     }
 }
 
-/// Few and hostile characters in short strings, so that near misses are common.
+/// Texts that would pass for the end of a string and what may follow it, were they not escaped. Few and whole, so that lists
+/// of them are near misses of each other all the time: `["","a"]` as two strings, and as one.
 fn word() -> impl Strategy<Value = String> {
-    string_regex("[a\"',:=?#(){}\\[\\]\\\\\né]{0,3}").expect("a valid pattern")
+    let whole = prop::sample::select(vec![
+        "",
+        "a",
+        "\"",
+        "\\",
+        "\\\"",
+        "\",\"",
+        "\",\"a",
+        "a\",\"",
+        "\\\",\\\"",
+        "\":\"",
+        "\"=\"",
+        "\"]",
+        "[\"",
+        "\",null",
+        "'",
+        "{",
+        "\\u007b",
+        "\n",
+        "\\n",
+        "é",
+        "null",
+        "?",
+        "#",
+    ]);
+    prop_oneof![
+        4 => whole.prop_map(str::to_owned),
+        1 => string_regex("[a\"',:=?#(){}\\[\\]\\\\\né]{0,3}").expect("a valid pattern"),
+    ]
 }
 
 fn float() -> impl Strategy<Value = Bits> {
@@ -279,6 +308,50 @@ proptest! {
         for list in &lists {
             let before = *seen.entry(text(list)).or_insert(list);
             prop_assert_eq!(before, list);
+        }
+    }
+
+    /// The attack on a separator: one string that holds what stands between two.
+    #[test]
+    fn joined_strings_never_pass_for_separate_ones(
+        words in collection::vec(word(), 2..5),
+        at in any::<prop::sample::Index>(),
+        quote in prop::sample::select(vec!["\"", "\\\"", "'", ""]),
+        between in prop::sample::select(vec![",", ":", "=", "],[", "),(", ",null,"]),
+    ) {
+        let at = at.index(words.len() - 1);
+        let mut joined = words.clone();
+        let second = joined.remove(at + 1);
+        joined[at].push_str(&format!("{quote}{between}{quote}{second}"));
+        prop_assert_ne!(text(&joined), text(&words));
+        let (first, second) = (&words[at], &words[at + 1]);
+        let one = BTreeMap::from([(first.as_str(), second.as_str())]);
+        let other = BTreeMap::from([(joined[at].as_str(), "")]);
+        prop_assert_ne!(text(&one), text(&other));
+        prop_assert_ne!(text(&(&joined[at], "")), text(&(first, format!("{second}{quote}{between}{quote}"))));
+    }
+
+    #[test]
+    fn lists_of_strings_have_the_same_key_exactly_if_they_are_equal(
+        lists in collection::vec(collection::vec(word(), 0..3), 2..200),
+    ) {
+        let mut seen = HashMap::new();
+        for list in &lists {
+            let before = *seen.entry(text(list)).or_insert(list);
+            prop_assert_eq!(before, list);
+        }
+    }
+
+    #[test]
+    fn floats_have_the_same_key_exactly_if_their_bits_are_equal(
+        floats in collection::vec(float(), 2..50),
+        payload in 1_u64..1 << 51,
+    ) {
+        let nans = [f64::NAN.to_bits(), f64::NAN.to_bits() | payload, f64::NAN.to_bits() | payload | 1 << 63];
+        let mut seen = HashMap::new();
+        for float in floats.into_iter().chain(nans.map(|bits| Bits(f64::from_bits(bits)))) {
+            let before = *seen.entry(text(&float)).or_insert(float);
+            prop_assert_eq!(before, float);
         }
     }
 
