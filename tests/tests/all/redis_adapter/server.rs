@@ -10,6 +10,7 @@ use sea_orm_cache::{
 };
 
 use super::{LONG, capture, patient, tier, use_everything};
+use crate::contract::Heard;
 
 #[tokio::test]
 async fn keys_are_readable_within_the_namespace_and_all_of_them_expire() {
@@ -69,12 +70,46 @@ async fn a_server_that_forgot_the_scripts_gets_them_again() {
     }
 }
 
+/// All that a user needs to be allowed.
+const RIGHTS: &[&str] = &[
+    "~shop:*",
+    "~shop/*",
+    "&shop:*",
+    "-@all",
+    "+select",
+    "+get",
+    "+set",
+    "+del",
+    "+unlink",
+    "+pttl",
+    "+pexpire",
+    "+scan",
+    "+time",
+    "+zadd",
+    "+zrem",
+    "+zcard",
+    "+zscore",
+    "+zcount",
+    "+zrevrange",
+    "+zremrangebyscore",
+    "+evalsha",
+    "+script|load",
+    "+publish",
+    "+subscribe",
+];
+
 #[tokio::test]
-async fn the_url_chooses_the_database_and_the_user() {
+async fn the_url_chooses_the_database_and_a_user_with_few_rights() {
     let server = RedisServer::start();
-    let url = server.acl_user("joe", &["~shop*", "&shop*", "+@all"]);
-    let tier = tier(&format!("{url}/3"));
-    use_everything(&tier).await.expect("the namespace is all that is needed");
+    let url = server.acl_user("joe", RIGHTS);
+    let (tier, bus) = super::open(&patient(&format!("{url}/3")));
+    let listening = Heard::listen(&bus).await;
+    use_everything(&tier).await.expect("these rights are all that is needed");
+    listening.heard.wait_for("invalidated user:42").await;
+    bus.ping(5).await.expect("the bus can be pinged");
+    listening.heard.wait_for("pinged 5").await;
+    assert_eq!(tier.advise().await.expect("what may not be read is not an error"), Vec::<String>::new());
+
     assert_eq!(server.keys(), Vec::<String>::new(), "database 0 is empty");
     let keyspace: String = from_redis_value(server.command(&["INFO", "keyspace"])).expect("INFO is text");
     assert!(keyspace.contains("db3:keys=5"), "{keyspace}");
