@@ -26,6 +26,9 @@ pub use clock::{Clock, Moment};
 pub use engine::{Explanation, Invalidation, LoadScope, Stats, TagReport, Validity, WhenRemoteIsDown};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventListener, FillRefusal, Tier};
+#[cfg(feature = "migration")]
+pub use orm::CreateCacheOutbox;
+pub use orm::{CachedConnection, CachedStream, CachedTransaction, StaleTag, WriteExplanation, create_outbox_table};
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
 pub use tag::Tag;
 

@@ -249,6 +249,7 @@ fn ports(config: &CacheConfig, clock: &Clock) -> Result<Ports, Error> {
 
 fn engine_settings(config: &CacheConfig, mutation: Option<Mutation>) -> EngineSettings {
     EngineSettings {
+        namespace: config.namespace.clone(),
         policy: Policy {
             ttl: config.ttl,
             jitter: config.jitter,

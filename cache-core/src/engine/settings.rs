@@ -25,6 +25,8 @@ pub enum WhenRemoteIsDown {
 /// Settings, checked by the builder.
 #[derive(Clone, Debug)]
 pub(crate) struct EngineSettings {
+    /// What the remote tier prefixes keys and tags with; names this cache in the outbox.
+    pub(crate) namespace: String,
     pub(crate) policy: Policy,
     pub(crate) compression: Compression,
     pub(crate) payload_bytes_max: usize,

@@ -1,6 +1,35 @@
 //! SeaORM's side of the cache: connections, statements, entities.
 
 pub(crate) mod analysis;
+mod connection;
+mod connection_traits;
+mod control;
 pub(crate) mod deps;
+mod explain;
+mod hook_pairs;
+pub(crate) mod hooks;
+mod ledger;
+mod migrate;
+mod observe;
+mod outbox;
+#[cfg(feature = "migration")]
+mod outbox_migration;
 pub(crate) mod registry;
+mod relay;
+mod run;
+#[cfg(all(feature = "schema-sync", any(feature = "sqlx-mysql", feature = "sqlx-postgres", feature = "sqlx-sqlite")))]
+mod schema_sync;
+mod stream;
+mod tag_set;
+mod transaction;
+mod transaction_traits;
 pub(crate) mod values;
+mod write;
+mod writer;
+
+#[cfg(feature = "migration")]
+pub use self::outbox_migration::CreateCacheOutbox;
+pub use self::{
+    analysis::StaleTag, connection::CachedConnection, explain::WriteExplanation, outbox::create_outbox_table,
+    stream::CachedStream, transaction::CachedTransaction,
+};

@@ -7,5 +7,6 @@ mod harness_itself;
 mod layering;
 mod memory_adapter;
 mod model;
+mod orm;
 mod races;
 mod redis_adapter;

@@ -1,0 +1,171 @@
+//! What `#[cache_hooks]` does before and after SeaORM's own hooks.
+//!
+//! A [`CachedConnection`] and a [`CachedTransaction`] see the statement itself, so that nothing is left to do for them. With a plain
+//! connection the hooks go through the installed default cache: the tags are pending from `before_*` to `after_*`, or for
+//! `hook_lease` if that never comes. Nobody can see the commit of a plain transaction (or of a type that is not known): its tags
+//! stay pending for `hook_lease` from the hook before the statement. There is no outbox for hooks.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ConnectionTrait, DatabaseConnection, DbErr, Delete, EntityTrait, Insert, Iterable, ModelTrait,
+    PrimaryKeyToColumn, QueryTrait, Statement, Update, Value,
+};
+
+use super::{
+    connection::CachedConnection,
+    hook_pairs::{self, HookKey, Operation},
+    observe::{Effect, Observed},
+    transaction::CachedTransaction,
+};
+use crate::{cache::Cache, engine::Engine, error::Error, tag::Tag};
+
+/// What kind of connection a hook was handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handed {
+    /// It sees the statement itself.
+    Wrapper,
+    /// The statement is committed when it is done.
+    Connection,
+    /// The commit comes later, and nobody sees it.
+    Transaction,
+}
+
+/// To be called with what is about to be saved, after the user's own `before_save`.
+///
+/// # Errors
+///
+/// A refusal with [`WhenRemoteIsDown::Refuse`](crate::WhenRemoteIsDown::Refuse), if the remote tier is down.
+pub async fn before_save<A, C>(model: &A, db: &C, insert: bool) -> Result<(), DbErr>
+where
+    A: ActiveModelTrait,
+    C: ConnectionTrait,
+{
+    let Some((cache, handed)) = concerned::<C>() else { return Ok(()) };
+    let statement = if insert { insert_of(model, db) } else { update_of(model, db) };
+    // SeaORM is about to report the same fault of the model.
+    let Some(statement) = statement else { return Ok(()) };
+    let key = HookKey::new::<A::Entity>(Operation::Save, key_of(model));
+    before(&cache, handed, key, tags_of(&statement)).await
+}
+
+/// To be called with what was saved.
+///
+/// # Errors
+///
+/// None so far; a future version may refuse here as well.
+pub async fn after_save<A, C>(model: &<A::Entity as EntityTrait>::Model, _db: &C, _insert: bool) -> Result<(), DbErr>
+where
+    A: ActiveModelTrait,
+    C: ConnectionTrait,
+{
+    let key = HookKey::new::<A::Entity>(Operation::Save, Some(key_of_model::<A>(model)));
+    after::<C>(key).await;
+    Ok(())
+}
+
+/// To be called with what is about to be deleted, after the user's own `before_delete`.
+///
+/// # Errors
+///
+/// A refusal with [`WhenRemoteIsDown::Refuse`](crate::WhenRemoteIsDown::Refuse), if the remote tier is down.
+pub async fn before_delete<A, C>(model: &A, db: &C) -> Result<(), DbErr>
+where
+    A: ActiveModelTrait,
+    C: ConnectionTrait,
+{
+    let Some((cache, handed)) = concerned::<C>() else { return Ok(()) };
+    let Some(statement) = delete_of(model, db) else { return Ok(()) };
+    let key = HookKey::new::<A::Entity>(Operation::Delete, key_of(model));
+    before(&cache, handed, key, tags_of(&statement)).await
+}
+
+/// To be called with what was deleted.
+///
+/// # Errors
+///
+/// None so far; a future version may refuse here as well.
+pub async fn after_delete<A, C>(model: &A, _db: &C) -> Result<(), DbErr>
+where
+    A: ActiveModelTrait,
+    C: ConnectionTrait,
+{
+    after::<C>(HookKey::new::<A::Entity>(Operation::Delete, key_of(model))).await;
+    Ok(())
+}
+
+async fn before(cache: &Cache, handed: Handed, key: HookKey, tags: Vec<Tag>) -> Result<(), DbErr> {
+    let engine = cache.engine();
+    let begun = match handed {
+        Handed::Connection => hook_pairs::begin(engine, key, tags).await,
+        Handed::Transaction => engine.pend(tags, engine.settings().hook_lease).await,
+        Handed::Wrapper => return Ok(()),
+    };
+    begun.map_err(|error| refused(&error))
+}
+
+/// A plain transaction's tags have been pending since `before_*`, so that only a connection's are ended here.
+async fn after<C: ConnectionTrait>(key: HookKey) {
+    if handed::<C>() == Handed::Connection {
+        hook_pairs::end(key).await;
+    }
+}
+
+fn concerned<C>() -> Option<(Cache, Handed)> {
+    let handed = handed::<C>();
+    if handed == Handed::Wrapper { None } else { Cache::installed().map(|cache| (cache, handed)) }
+}
+
+/// `C` need not be `'static`, so that its type is compared without its lifetimes.
+fn handed<C>() -> Handed {
+    let id = typeid::of::<C>();
+    if id == typeid::of::<CachedConnection>() || id == typeid::of::<CachedTransaction>() {
+        Handed::Wrapper
+    } else if id == typeid::of::<DatabaseConnection>() {
+        Handed::Connection
+    } else {
+        Handed::Transaction
+    }
+}
+
+fn refused(error: &Error) -> DbErr {
+    DbErr::Custom(format!("the write was refused, because its invalidation cannot reach the remote tier: {error}"))
+}
+
+/// What the statement that SeaORM is about to run makes stale. The rows are not looked at.
+fn tags_of(statement: &Statement) -> Vec<Tag> {
+    match Observed::statement(statement, false).effect {
+        Effect::Read(_) => Vec::new(),
+        Effect::Write(plan) => {
+            let mut tags = plan.tags;
+            tags.extend(plan.look.map(|look| look.coarse()).unwrap_or_default());
+            tags
+        }
+    }
+}
+
+fn insert_of<A: ActiveModelTrait, C: ConnectionTrait>(model: &A, db: &C) -> Option<Statement> {
+    Some(Insert::<A>::one(model.clone()).build(db.get_database_backend()))
+}
+
+fn update_of<A: ActiveModelTrait, C: ConnectionTrait>(model: &A, db: &C) -> Option<Statement> {
+    let update = Update::one(model.clone()).validate().ok()?;
+    Some(update.build(db.get_database_backend()))
+}
+
+fn delete_of<A: ActiveModelTrait, C: ConnectionTrait>(model: &A, db: &C) -> Option<Statement> {
+    let delete = Delete::one(model.clone()).validate().ok()?;
+    Some(delete.build(db.get_database_backend()))
+}
+
+/// The primary key, if all of it is known.
+fn key_of<A: ActiveModelTrait>(model: &A) -> Option<Vec<Value>> {
+    <A::Entity as EntityTrait>::PrimaryKey::iter()
+        .map(|column| match model.get(column.into_column()) {
+            ActiveValue::Set(value) | ActiveValue::Unchanged(value) => Some(value),
+            ActiveValue::NotSet => None,
+        })
+        .collect()
+}
+
+fn key_of_model<A: ActiveModelTrait>(model: &<A::Entity as EntityTrait>::Model) -> Vec<Value> {
+    <A::Entity as EntityTrait>::PrimaryKey::iter().map(|column| model.get(column.into_column())).collect()
+}

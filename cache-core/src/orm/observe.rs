@@ -1,0 +1,131 @@
+//! Tells what one statement reads and writes, before it runs.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, TransactionTrait, Values};
+
+use super::{
+    analysis::{Preimage, analyze},
+    control::Control,
+};
+use crate::{engine::LoadScope, tag::Tag};
+
+/// What is known of a statement before it runs.
+pub(super) struct Observed {
+    /// What it does to the transaction around it.
+    pub(super) control: Control,
+    pub(super) effect: Effect,
+}
+
+/// What a statement does to the cache.
+pub(super) enum Effect {
+    /// It reads.
+    Read(Reads),
+    /// It writes.
+    Write(Plan),
+}
+
+/// What a statement reads, for a load that wants to know.
+pub(super) enum Reads {
+    /// Nobody asked.
+    Unasked,
+    /// Nobody can tell.
+    Unknown,
+    /// These.
+    Tags(Vec<Tag>),
+}
+
+/// What a writing statement makes stale, and how it has to be run.
+pub(super) struct Plan {
+    /// What it makes stale, whatever the rows.
+    pub(super) tags: Vec<Tag>,
+    /// Rows to look at before they are written.
+    pub(super) look: Option<Look>,
+    /// Whether a transaction can be put around it.
+    pub(super) transactional: bool,
+}
+
+/// A look at the rows that a statement is about to write, for the index values they have before.
+pub(super) struct Look(Preimage);
+
+impl Observed {
+    pub(super) fn statement(statement: &Statement, for_load: bool) -> Self {
+        Self::new(statement.db_backend, &statement.sql, statement.values.as_ref(), for_load)
+    }
+
+    pub(super) fn unprepared(backend: DbBackend, sql: &str, for_load: bool) -> Self {
+        Self::new(backend, sql, None, for_load)
+    }
+
+    fn new(backend: DbBackend, sql: &str, values: Option<&Values>, for_load: bool) -> Self {
+        let control = Control::of(backend, sql);
+        if control.ends_foreign_transaction {
+            // It makes visible what statements before it wrote, and which they were is not known.
+            let plan = Plan { tags: vec![Tag::all()], look: None, transactional: false };
+            return Self { control, effect: Effect::Write(plan) };
+        }
+        let analysis = analyze(backend, sql);
+        let effect = if analysis.is_write() {
+            let written = analysis.write_tags(values);
+            let transactional = control.is_transactional;
+            Effect::Write(Plan {
+                tags: written.tags,
+                look: written.preimage.filter(|_| transactional).map(Look),
+                transactional,
+            })
+        } else if for_load {
+            Effect::Read(analysis.read_tags(values).map_or(Reads::Unknown, Reads::Tags))
+        } else {
+            Effect::Read(Reads::Unasked)
+        };
+        Self { control, effect }
+    }
+}
+
+impl Reads {
+    /// Tells a running load what the statement is about to read.
+    pub(super) async fn tell(self, scope: &LoadScope) {
+        match self {
+            Self::Tags(tags) => scope.before_read(tags).await,
+            Self::Unasked | Self::Unknown => scope.opaque(),
+        }
+    }
+}
+
+impl Look {
+    /// Reads the rows and locks them, so that they are still the same when the statement runs.
+    pub(super) async fn rows(&self, txn: &DatabaseTransaction) -> Result<Vec<QueryResult>, DbErr> {
+        txn.query_all_raw(self.0.statement()).await
+    }
+
+    /// The same inside a transaction of the user's, which a failing look must not abort. `None` if the rows cannot be
+    /// looked at.
+    pub(super) async fn rows_guarded(&self, txn: &DatabaseTransaction) -> Result<Option<Vec<QueryResult>>, DbErr> {
+        let savepoint = txn.begin().await?;
+        match self.rows(&savepoint).await {
+            Ok(rows) => {
+                savepoint.commit().await?;
+                Ok(Some(rows))
+            }
+            // A deadlock has undone the whole transaction in MySQL, savepoints and all: then this is the error to tell.
+            Err(error) => match savepoint.rollback().await {
+                Ok(()) => Ok(None),
+                Err(_) => Err(error),
+            },
+        }
+    }
+
+    /// The tags of the rows found, if they are the very rows that the statement then wrote.
+    ///
+    /// The rows found are locked, and the statement writes at least those: equal numbers mean equal rows.
+    pub(super) fn tags(&self, rows: &[QueryResult], written: Option<u64>) -> Vec<Tag> {
+        if written.is_some() && written == u64::try_from(rows.len()).ok() {
+            self.0.tags(rows)
+        } else {
+            self.coarse()
+        }
+    }
+
+    /// The tags if nothing is known of the rows.
+    pub(super) fn coarse(&self) -> Vec<Tag> {
+        self.0.coarse()
+    }
+}

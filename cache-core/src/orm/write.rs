@@ -1,0 +1,118 @@
+//! Runs one writing statement outside a transaction, with its tags pending while it runs.
+
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+
+use super::{
+    observe::{Look, Plan},
+    outbox,
+    run::Run,
+    tag_set::TagSet,
+    writer::Writer,
+};
+use crate::{engine::WriteIntent, tag::Tag};
+
+/// Runs a statement that writes what `plan` says.
+pub(super) async fn autocommit<R: Run>(
+    writer: &Writer,
+    db: &DatabaseConnection,
+    plan: Plan,
+    statement: R,
+) -> Result<R::Output, DbErr> {
+    let Plan { tags, look, transactional } = plan;
+    match look {
+        Some(look) => with_look(writer, db, tags, look, statement).await,
+        None => {
+            let intent = writer.begin(tags).await?;
+            with_intent(writer, db, intent, transactional, statement).await
+        }
+    }
+}
+
+/// The same with an intent that was begun before.
+pub(super) async fn with_intent<R: Run>(
+    writer: &Writer,
+    db: &DatabaseConnection,
+    mut intent: WriteIntent,
+    transactional: bool,
+    statement: R,
+) -> Result<R::Output, DbErr> {
+    if !writer.needs_outbox(&intent) {
+        let result = writer.hold(&mut intent, statement.run(db)).await?;
+        let _outcome = writer.conclude(intent, &result, false).await;
+        return result;
+    }
+    if transactional {
+        return match in_transaction(db, statement).await {
+            Ok((txn, output)) => {
+                let _outcome = writer.commit_with(txn, intent).await?;
+                Ok(output)
+            }
+            Err(error) => {
+                let _outcome = intent.finish().await;
+                Err(error)
+            }
+        };
+    }
+    // No transaction can hold this statement, so its tags are recorded before it, and again after it: a relay may have taken
+    // the first ones away too early.
+    let _recorded = outbox::record_alone(writer.cache(), db, intent.tags()).await;
+    let result = writer.hold(&mut intent, statement.run(db)).await?;
+    let relayed = outbox::record_alone(writer.cache(), db, intent.tags()).await;
+    let _outcome = writer.conclude(intent, &result, relayed).await;
+    result
+}
+
+/// Looks at the rows first, in the same transaction as the statement.
+async fn with_look<R: Run>(
+    writer: &Writer,
+    db: &DatabaseConnection,
+    tags: Vec<Tag>,
+    look: Look,
+    statement: R,
+) -> Result<R::Output, DbErr> {
+    let mut set = TagSet::default();
+    set.extend(tags);
+    let txn = begin_writing(db).await?;
+    let Ok(rows) = look.rows(&txn).await else {
+        // The rows cannot be looked at (no privilege to lock them, say): precision is lost, nothing else.
+        txn.rollback().await?;
+        set.extend(look.coarse());
+        let intent = writer.begin(set.to_vec()).await?;
+        return with_intent(writer, db, intent, true, statement).await;
+    };
+    let (output, written) = match statement.run_counted(&txn).await {
+        Ok(done) => done,
+        Err(error) => {
+            // Nothing is committed, and the statement's own error is the one to tell.
+            let _rolled_back = txn.rollback().await;
+            return Err(error);
+        }
+    };
+    set.extend(look.tags(&rows, written));
+    let _outcome = writer.commit(txn, set.to_vec()).await?;
+    Ok(output)
+}
+
+async fn in_transaction<R: Run>(
+    db: &DatabaseConnection,
+    statement: R,
+) -> Result<(DatabaseTransaction, R::Output), DbErr> {
+    let txn = begin_writing(db).await?;
+    match statement.run(&txn).await {
+        Ok(output) => Ok((txn, output)),
+        Err(error) => {
+            let _rolled_back = txn.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// SQLite upgrades a reading transaction to a writing one only if nobody wrote meanwhile: it is begun as a writing one.
+async fn begin_writing(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let sqlite_transaction_mode =
+        (db.get_database_backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
+    db.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() }).await
+}

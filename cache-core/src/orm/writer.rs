@@ -1,0 +1,150 @@
+//! Makes writes final while their tags are pending.
+
+use std::{error::Error as StdError, future::Future};
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+
+use super::{outbox, relay::Relay};
+use crate::{
+    cache::Cache,
+    engine::{Invalidation, WhenRemoteIsDown, WriteIntent},
+    error::Error,
+    tag::Tag,
+};
+
+/// The writing side of the cache, for one database.
+#[derive(Clone)]
+pub(super) struct Writer {
+    cache: Cache,
+    /// Drains the outbox; only with [`WhenRemoteIsDown::Outbox`].
+    relay: Option<Relay>,
+}
+
+impl Writer {
+    pub(super) fn new(cache: &Cache, db: &DatabaseConnection) -> Self {
+        Self { cache: cache.clone(), relay: Relay::start(cache, db) }
+    }
+
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Makes the tags pending.
+    pub(super) async fn begin(&self, tags: Vec<Tag>) -> Result<WriteIntent, DbErr> {
+        self.cache.begin_write(tags).await.map_err(|error| refused(&error))
+    }
+
+    /// Whether the intent has to travel through the database.
+    pub(super) fn needs_outbox(&self, intent: &WriteIntent) -> bool {
+        !intent.reached_remote() && self.cache.engine().settings().when_remote_is_down == WhenRemoteIsDown::Outbox
+    }
+
+    /// Commits a transaction that wrote what `tags` say.
+    pub(super) async fn commit(&self, txn: DatabaseTransaction, tags: Vec<Tag>) -> Result<Invalidation, DbErr> {
+        match self.begin(tags).await {
+            Ok(intent) => self.commit_with(txn, intent).await,
+            Err(refusal) => {
+                txn.rollback().await?;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The same with an intent that was begun before.
+    pub(super) async fn commit_with(
+        &self,
+        txn: DatabaseTransaction,
+        mut intent: WriteIntent,
+    ) -> Result<Invalidation, DbErr> {
+        let relayed = if self.needs_outbox(&intent) {
+            match outbox::record(&self.cache, &txn, intent.tags()).await {
+                Ok(recorded) => recorded,
+                Err(error) => {
+                    let _rolled_back = txn.rollback().await;
+                    let _outcome = intent.finish().await;
+                    return Err(error);
+                }
+            }
+        } else {
+            false
+        };
+        let result = self.hold(&mut intent, txn.commit()).await?;
+        let outcome = self.conclude(intent, &result, relayed).await;
+        result.map(|()| outcome)
+    }
+
+    /// Runs what makes the write final, once the lease is known to hold. The outer error is a refusal.
+    pub(super) async fn hold<F: Future>(&self, intent: &mut WriteIntent, work: F) -> Result<F::Output, DbErr> {
+        intent.hold(work).await.map_err(|error| refused(&error))
+    }
+
+    /// Ends the intent once the database has answered. After an answer that never came the write may still be under way in
+    /// the database: the intent is dropped, which counts as committed and leaves the tags pending for a while.
+    pub(super) async fn conclude<T>(
+        &self,
+        intent: WriteIntent,
+        result: &Result<T, DbErr>,
+        relayed: bool,
+    ) -> Invalidation {
+        if result.as_ref().is_err_and(|error| !is_answer(error)) {
+            drop(intent);
+            return Invalidation::Deferred;
+        }
+        let outcome = intent.finish().await;
+        if relayed && let Some(relay) = &self.relay {
+            relay.wake();
+        }
+        outcome
+    }
+
+    /// Ends the relay of this database.
+    pub(super) fn stop_relay(&self) {
+        if let Some(relay) = &self.relay {
+            relay.stop();
+        }
+    }
+}
+
+/// The error of a write that [`WhenRemoteIsDown::Refuse`] stopped.
+fn refused(error: &Error) -> DbErr {
+    DbErr::Custom(format!("the write was refused, because its invalidation cannot reach the remote tier: {error}"))
+}
+
+/// Whether the database itself reports the error, so that it is done with the statement.
+///
+/// SeaORM shows sqlx's errors only if a driver is switched on, which this crate leaves to its user: the cause is
+/// recognised by its text, and one that is not recognised counts as no answer.
+fn is_answer(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_)) {
+        // Nothing was sent.
+        return true;
+    }
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(error) = cause {
+        if error.to_string().starts_with("error returned from database") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, Database, RuntimeErr};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_that_the_database_reports_is_an_answer() {
+        let db = Database::connect("sqlite::memory:").await.expect("SQLite is embedded");
+        let error = db.execute_unprepared("INSERT INTO nowhere VALUES (1)").await.expect_err("there is no such table");
+        assert!(is_answer(&error), "{error:?}");
+    }
+
+    #[test]
+    fn a_broken_connection_is_no_answer() {
+        assert!(!is_answer(&DbErr::Conn(RuntimeErr::Internal("connection reset".to_owned()))));
+        assert!(!is_answer(&DbErr::Custom("error returned from database".to_owned())));
+    }
+}
