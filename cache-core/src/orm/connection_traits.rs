@@ -3,8 +3,8 @@
 use std::{fmt, future::Future, pin::Pin};
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, Statement,
-    StreamTrait, TransactionError, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult,
+    Statement, StreamTrait, TransactionError, TransactionOptions, TransactionTrait,
 };
 
 use super::{
@@ -20,7 +20,7 @@ impl CachedConnection {
     /// Runs one statement: a write with its tags pending around it, a read after a running load was told of it.
     async fn observe<R: Run>(&self, statement: R) -> Result<R::Output, DbErr> {
         let scope = self.load_scope();
-        match statement.observed(self.inner.get_database_backend(), scope.is_some()).effect {
+        match statement.observed(self.inner.get_database_backend(), scope.is_some()).effect(self.cache()) {
             Effect::Write(plan) => {
                 // What the rows of a write depend on is not known.
                 if let Some(scope) = scope.filter(|_| R::RETURNS_ROWS) {
@@ -86,7 +86,7 @@ impl StreamTrait for CachedConnection {
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
         Box::pin(async move {
             let scope = self.load_scope();
-            match Observed::statement(&stmt, scope.is_some()).effect {
+            match Observed::statement(&stmt, scope.is_some()).effect(self.cache()) {
                 Effect::Write(plan) => {
                     if let Some(scope) = scope {
                         scope.opaque();

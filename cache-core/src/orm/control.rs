@@ -50,8 +50,8 @@ const ROWS: [&str; 6] = ["insert", "update", "delete", "replace", "merge", "with
 
 /// <https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html>; `/*!` is a comment that MySQL executes.
 const MYSQL_COMMITS: [&str; 23] = [
-    "alter", "analyze", "begin", "cache", "change", "check", "create", "drop", "flush", "grant", "install", "load", "lock",
-    "optimize", "rename", "repair", "reset", "revoke", "set", "start", "stop", "truncate", "/*!",
+    "alter", "analyze", "begin", "cache", "change", "check", "create", "drop", "flush", "grant", "install", "load",
+    "lock", "optimize", "rename", "repair", "reset", "revoke", "set", "start", "stop", "truncate", "/*!",
 ];
 
 /// The first word of a statement, comments left out. `None` if there is nothing but comments.

@@ -6,17 +6,18 @@
 //! stay pending for `hook_lease` from the hook before the statement. There is no outbox for hooks.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ConnectionTrait, DatabaseConnection, DbErr, Delete, EntityTrait, Insert, Iterable, ModelTrait,
-    PrimaryKeyToColumn, QueryTrait, Statement, Update, Value,
+    ActiveModelTrait, ActiveValue, ConnectionTrait, DatabaseConnection, DbErr, Delete, EntityTrait, Insert, Iterable,
+    ModelTrait, PrimaryKeyToColumn, QueryTrait, Statement, Update, Value,
 };
 
 use super::{
     connection::CachedConnection,
     hook_pairs::{self, HookKey, Operation},
     observe::{Effect, Observed},
+    registry,
     transaction::CachedTransaction,
 };
-use crate::{cache::Cache, engine::Engine, error::Error, tag::Tag};
+use crate::{cache::Cache, error::Error, tag::Tag};
 
 /// What kind of connection a hook was handed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +40,13 @@ where
     A: ActiveModelTrait,
     C: ConnectionTrait,
 {
+    registry::register::<A::Entity>();
     let Some((cache, handed)) = concerned::<C>() else { return Ok(()) };
     let statement = if insert { insert_of(model, db) } else { update_of(model, db) };
     // SeaORM is about to report the same fault of the model.
     let Some(statement) = statement else { return Ok(()) };
     let key = HookKey::new::<A::Entity>(Operation::Save, key_of(model));
-    before(&cache, handed, key, tags_of(&statement)).await
+    before(&cache, handed, key, tags_of(&cache, &statement)).await
 }
 
 /// To be called with what was saved.
@@ -72,10 +74,11 @@ where
     A: ActiveModelTrait,
     C: ConnectionTrait,
 {
+    registry::register::<A::Entity>();
     let Some((cache, handed)) = concerned::<C>() else { return Ok(()) };
     let Some(statement) = delete_of(model, db) else { return Ok(()) };
     let key = HookKey::new::<A::Entity>(Operation::Delete, key_of(model));
-    before(&cache, handed, key, tags_of(&statement)).await
+    before(&cache, handed, key, tags_of(&cache, &statement)).await
 }
 
 /// To be called with what was deleted.
@@ -131,8 +134,8 @@ fn refused(error: &Error) -> DbErr {
 }
 
 /// What the statement that SeaORM is about to run makes stale. The rows are not looked at.
-fn tags_of(statement: &Statement) -> Vec<Tag> {
-    match Observed::statement(statement, false).effect {
+fn tags_of(cache: &Cache, statement: &Statement) -> Vec<Tag> {
+    match Observed::statement(statement, false).effect(cache) {
         Effect::Read(_) => Vec::new(),
         Effect::Write(plan) => {
             let mut tags = plan.tags;

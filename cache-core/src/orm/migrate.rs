@@ -5,12 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use sea_orm::{DatabaseConnection, DatabaseExecutor, DbErr, IntoDatabaseExecutor, metric};
 
 use super::{analysis::analyze, connection::CachedConnection};
-use crate::{
-    cache::Cache,
-    clock::Moment,
-    engine::Engine,
-    tag::Tag,
-};
+use crate::{cache::Cache, clock::Moment, engine::Engine, tag::Tag};
 
 /// A clone of the connection inside for code that takes nothing else. While it is in use, everything counts as being written.
 #[derive(Clone)]

@@ -1,18 +1,22 @@
 //! Tells what one statement reads and writes, before it runs.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, TransactionTrait, Values};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, TransactionTrait, Values,
+};
 
 use super::{
     analysis::{Preimage, analyze},
     control::Control,
 };
-use crate::{engine::LoadScope, tag::Tag};
+use crate::{cache::Cache, engine::LoadScope, tag::Tag};
 
 /// What is known of a statement before it runs.
 pub(super) struct Observed {
     /// What it does to the transaction around it.
     pub(super) control: Control,
-    pub(super) effect: Effect,
+    effect: Effect,
+    /// Something about the text that a person should know; `Some` once for each text.
+    warning: Option<String>,
 }
 
 /// What a statement does to the cache.
@@ -60,7 +64,7 @@ impl Observed {
         if control.ends_foreign_transaction {
             // It makes visible what statements before it wrote, and which they were is not known.
             let plan = Plan { tags: vec![Tag::all()], look: None, transactional: false };
-            return Self { control, effect: Effect::Write(plan) };
+            return Self { control, effect: Effect::Write(plan), warning: None };
         }
         let analysis = analyze(backend, sql);
         let effect = if analysis.is_write() {
@@ -76,7 +80,15 @@ impl Observed {
         } else {
             Effect::Read(Reads::Unasked)
         };
-        Self { control, effect }
+        Self { control, effect, warning: analysis.warning().map(str::to_owned) }
+    }
+
+    /// Says what there is to say about the text, and hands out what it does.
+    pub(super) fn effect(self, cache: &Cache) -> Effect {
+        if let Some(warning) = &self.warning {
+            cache.engine().warn_once(warning);
+        }
+        self.effect
     }
 }
 
@@ -100,7 +112,11 @@ impl Look {
     /// looked at.
     pub(super) async fn rows_guarded(&self, txn: &DatabaseTransaction) -> Result<Option<Vec<QueryResult>>, DbErr> {
         let savepoint = txn.begin().await?;
-        match self.rows(&savepoint).await {
+        let looked = match self.lock(&savepoint).await {
+            Ok(()) => self.rows(&savepoint).await,
+            Err(error) => Err(error),
+        };
+        match looked {
             Ok(rows) => {
                 savepoint.commit().await?;
                 Ok(Some(rows))
@@ -113,15 +129,21 @@ impl Look {
         }
     }
 
+    /// Makes the transaction a writing one, as the statement itself is about to: in SQLite, whose locks are the whole
+    /// database's, one that has begun by reading can be refused that later on.
+    async fn lock(&self, txn: &DatabaseTransaction) -> Result<(), DbErr> {
+        if txn.get_database_backend() == DbBackend::Sqlite {
+            let table = self.0.table().replace('"', "\"\"");
+            txn.execute_unprepared(&format!("DELETE FROM \"{table}\" WHERE 0")).await?;
+        }
+        Ok(())
+    }
+
     /// The tags of the rows found, if they are the very rows that the statement then wrote.
     ///
     /// The rows found are locked, and the statement writes at least those: equal numbers mean equal rows.
     pub(super) fn tags(&self, rows: &[QueryResult], written: Option<u64>) -> Vec<Tag> {
-        if written.is_some() && written == u64::try_from(rows.len()).ok() {
-            self.0.tags(rows)
-        } else {
-            self.coarse()
-        }
+        if written.is_some() && written == u64::try_from(rows.len()).ok() { self.0.tags(rows) } else { self.coarse() }
     }
 
     /// The tags if nothing is known of the rows.

@@ -10,12 +10,7 @@ use futures_util::{Stream, StreamExt, future::BoxFuture};
 use sea_orm::{DatabaseConnection, DbErr, QueryResult, QueryStream, Statement, StreamTrait};
 use tokio::sync::mpsc;
 
-use super::{
-    observe::Plan,
-    run::QueryAll,
-    write,
-    writer::Writer,
-};
+use super::{observe::Plan, run::QueryAll, write, writer::Writer};
 
 /// The stream of a [`CachedConnection`](crate::CachedConnection).
 ///

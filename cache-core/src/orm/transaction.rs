@@ -10,9 +10,7 @@ use std::{
     },
 };
 
-use sea_orm::{
-    AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionError, TransactionTrait,
-};
+use sea_orm::{AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionError, TransactionTrait};
 
 use super::{
     ledger::Ledger,
@@ -71,12 +69,7 @@ impl CachedTransaction {
     }
 
     pub(super) fn nested(&self, inner: DatabaseTransaction) -> Self {
-        Self {
-            inner,
-            ledger: self.ledger.nested(),
-            writer: self.writer.clone(),
-            whole: Arc::clone(&self.whole),
-        }
+        Self { inner, ledger: self.ledger.nested(), writer: self.writer.clone(), whole: Arc::clone(&self.whole) }
     }
 
     /// The cache.
@@ -223,16 +216,13 @@ impl CachedTransaction {
     /// Runs one statement, and collects what it writes or tells a running load what it reads.
     pub(super) async fn observe<R: Run>(&self, statement: R) -> Result<R::Output, DbErr> {
         let observed = statement.observed(backend(&self.inner), self.for_load());
-        let at_once = observed.control.commits || self.whole.committed_early.load(Ordering::Acquire);
-        let Plan { tags, look, .. } = match observed.effect {
+        let commits = observed.control.commits;
+        let at_once = commits || self.whole.committed_early.load(Ordering::Acquire);
+        let Plan { tags, look, .. } = match observed.effect(self.cache()) {
             Effect::Write(plan) => plan,
             Effect::Read(reads) => {
                 self.before_read(reads).await;
-                return if observed.control.commits {
-                    self.run_committing(statement).await
-                } else {
-                    statement.run(&self.inner).await
-                };
+                return if commits { self.run_committing(statement).await } else { statement.run(&self.inner).await };
             }
         };
         self.whole.has_written.store(true, Ordering::Release);
@@ -257,7 +247,7 @@ impl CachedTransaction {
 
     /// Collects what a stream of rows writes, or tells a running load what it reads.
     pub(super) async fn before_stream(&self, observed: Observed) {
-        match observed.effect {
+        match observed.effect(self.cache()) {
             Effect::Write(plan) => {
                 self.whole.has_written.store(true, Ordering::Release);
                 self.ledger.add(plan.tags);

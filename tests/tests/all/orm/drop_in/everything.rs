@@ -15,7 +15,6 @@ pub async fn everything(db: &Db) -> Result<Vec<String>, DbErr> {
 }
 
 fn note(log: &mut Vec<String>, what: &str, value: impl std::fmt::Debug) {
-    eprintln!("{what}: {value:?}");
     log.push(format!("{what}: {value:?}"));
 }
 

@@ -18,10 +18,8 @@ struct AddTable;
 #[async_trait::async_trait]
 impl MigrationTrait for AddTable {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let table = Table::create()
-            .table("migrated")
-            .col(ColumnDef::new("id").integer().not_null().primary_key())
-            .to_owned();
+        let table =
+            Table::create().table("migrated").col(ColumnDef::new("id").integer().not_null().primary_key()).to_owned();
         manager.create_table(table).await?;
         manager.get_connection().execute_unprepared("INSERT INTO migrated (id) VALUES (1)").await?;
         Ok(())
@@ -42,10 +40,11 @@ macro_rules! project {
 
             use futures_util::StreamExt;
             use sea_orm::{
+                AccessMode,
                 ActiveValue::{Set, Unchanged},
-                EntityLoaderTrait,
-                AccessMode, DbBackend, IntoActiveModel, IsolationLevel, LoaderTrait, QueryOrder, QuerySelect, SqlErr,
-                Statement, StreamTrait, TransactionError, TransactionOptions, TransactionTrait, TryInsertResult,
+                DbBackend, EntityLoaderTrait, IntoActiveModel, IsolationLevel, LoaderTrait, QueryOrder, QuerySelect,
+                SqlErr, Statement, StreamTrait, TransactionError, TransactionOptions, TransactionTrait,
+                TryInsertResult,
                 entity::prelude::*,
                 sea_query::OnConflict,
             };
