@@ -39,7 +39,7 @@ pub(super) fn lex(backend: DbBackend, sql: &str) -> Result<Lexed, &'static str> 
     }
     number_params(backend, &mut tokens);
     let lenient = leave_out_modifiers(backend, &mut tokens);
-    let depth = tokens.iter().filter(|token| deepens(&token.token)).count();
+    let depth = depth(&tokens);
     Ok(Lexed { tokens, depth, lenient })
 }
 
@@ -63,14 +63,46 @@ fn is_executable_comment(token: &Token) -> bool {
     matches!(token, Token::Whitespace(Whitespace::MultiLineComment(text)) if text.starts_with("M!") || text.starts_with('!'))
 }
 
-/// Operators nest to the left without end; parentheses are bounded by the parser, and lists do not nest.
+/// How deep the syntax tree can be: operators nest to the left without end, what stands in parentheses nests below what stands
+/// around it, and the items of a list stand side by side.
+fn depth(tokens: &[TokenWithSpan]) -> usize {
+    #[derive(Default)]
+    struct Level {
+        /// Operators since the last comma.
+        operators: usize,
+        /// The deepest parentheses since the last comma.
+        inner: usize,
+        /// The deepest item so far.
+        deepest: usize,
+    }
+    impl Level {
+        fn total(&self) -> usize {
+            self.deepest.max(self.operators + self.inner)
+        }
+    }
+    let mut around: Vec<Level> = Vec::new();
+    let mut level = Level::default();
+    for token in tokens {
+        match &token.token {
+            Token::LParen | Token::LBracket => around.push(std::mem::take(&mut level)),
+            Token::RParen | Token::RBracket => {
+                let inner = level.total() + 1;
+                level = around.pop().unwrap_or_default();
+                level.inner = level.inner.max(inner);
+            }
+            Token::Comma | Token::SemiColon => level = Level { deepest: level.total(), ..Level::default() },
+            token if deepens(token) => level.operators += 1,
+            _ => {}
+        }
+    }
+    // Parentheses that nobody closes.
+    around.iter().fold(level.total(), |inner, level| level.total() + inner + 1)
+}
+
 fn deepens(token: &Token) -> bool {
     match token {
         Token::Word(_) => keyword(token).is_some(),
-        Token::Comma
-        | Token::Whitespace(_)
-        | Token::LParen
-        | Token::RParen
+        Token::Whitespace(_)
         | Token::Period
         | Token::Number(..)
         | Token::SingleQuotedString(_)
