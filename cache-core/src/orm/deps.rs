@@ -8,8 +8,19 @@ use super::{
 };
 use crate::{engine::call::Deps, tag::Tag};
 
+/// That a value is present says that its row is, if it is made of one row only: with a second dependency, births always matter.
+fn add_entity(deps: &mut Deps) -> bool {
+    let conditional: Vec<Tag> = deps.iter().filter(|dep| dep.only_if_absent).map(|dep| dep.tag.clone()).collect();
+    for tag in conditional {
+        deps.push(tag);
+    }
+    // Besides `*`, which is always there.
+    deps.iter().nth(1).is_none()
+}
+
 /// Depends on the whole table of `E`.
 pub fn table_dep<E: EntityTrait>(deps: &mut Deps) {
+    add_entity(deps);
     registry::register::<E>();
     let table = E::default().table_name();
     deps.push(Tag::table(table));
@@ -20,13 +31,15 @@ pub fn table_dep<E: EntityTrait>(deps: &mut Deps) {
 
 /// Depends on one row of `E`. A key that has no [canonical text](crate::Tag::row) depends on the table.
 pub fn row_dep<E: EntityTrait>(deps: &mut Deps, key: <E::PrimaryKey as PrimaryKeyTrait>::ValueType) {
+    let alone = add_entity(deps);
     registry::register::<E>();
     let key: Vec<Value> = key.into_value_tuple().into_iter().collect();
     match precise::<E>().and_then(|info| canonical_key(&info, &key).map(|key| (info, key))) {
         Some((info, key)) => {
             deps.push(Tag::row(&info.table, &key));
             deps.push(Tag::rows(&info.table));
-            deps.push_if_absent(Tag::births(&info.table));
+            let births = Tag::births(&info.table);
+            if alone { deps.push_if_absent(births) } else { deps.push(births) }
         }
         None => table_dep::<E>(deps),
     }
@@ -34,7 +47,9 @@ pub fn row_dep<E: EntityTrait>(deps: &mut Deps, key: <E::PrimaryKey as PrimaryKe
 
 /// Depends on the rows of `E` in which `column` has this value. A column that is not declared as an index, or a value that has no
 /// canonical text (`NULL` among them), depends on the table; a column that is the whole primary key, on the row.
+#[allow(clippy::needless_pass_by_value, reason = "generated code makes the value on the spot")]
 pub fn index_dep<E: EntityTrait>(deps: &mut Deps, column: E::Column, value: Value) {
+    add_entity(deps);
     registry::register::<E>();
     let Some(info) = precise_index::<E>() else { return table_dep::<E>(deps) };
     let name = ColumnInfo::of(&column).name;
@@ -128,6 +143,20 @@ mod tests {
             ["*", "tagging:7,rust", "tagging:*", "tagging:+?"]
         );
         assert_eq!(deps(|deps| row_dep::<tagging::Entity>(deps, (7, "ß".to_owned()))), ["*", "tagging"]);
+    }
+
+    #[test]
+    fn births_matter_if_a_value_is_made_of_more_than_one_row() {
+        let two = deps(|deps| {
+            row_dep::<user::Entity>(deps, 7);
+            row_dep::<user::Entity>(deps, 8);
+        });
+        assert_eq!(two, ["*", "user:7", "user:*", "user:+", "user:8"]);
+        let mixed = deps(|deps| {
+            row_dep::<user::Entity>(deps, 7);
+            index_dep::<post::Entity>(deps, post::Column::AuthorId, 7.into());
+        });
+        assert_eq!(mixed, ["*", "user:7", "user:*", "user:+", "post.author_id=7", "post.*", "post:*"]);
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::ops::ControlFlow;
 use sea_orm::DbBackend;
 use sqlparser::{
     ast::{
-        Expr, FromTable, GroupByExpr, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Visit,
+        Expr, FromTable, GroupByExpr, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement,
+        TableFactor, TableWithJoins, Visit,
     },
     parser::Parser,
-    tokenizer::{Token, TokenWithSpan},
+    tokenizer::{Span, Token, TokenWithSpan},
 };
 
 use super::{
-    facts::{Facts, LookSource, PointRead},
+    facts::{Change, ChangeKind, Facts, LookSource, PointRead, Write},
     lex::{self, Lexed},
     predicate::{self, Scope, name_of},
     walk::{Walk, table_of},
@@ -92,7 +93,7 @@ fn guess(tokens: &[TokenWithSpan], why: &'static str) -> Facts {
         .map(|token| &token.token)
         .filter(|token| !matches!(token, Token::Whitespace(_) | Token::LParen | Token::EOF));
     let first = tokens.next().and_then(lex::bare_word).unwrap_or_default();
-    let rest: Vec<_> = tokens.collect();
+    let rest: Vec<&Token> = tokens.collect();
     let single = rest.iter().position(|token| **token == Token::SemiColon).is_none_or(|at| at + 1 == rest.len());
     let into = rest.iter().any(|token| lex::bare_word(token).as_deref() == Some("INTO"));
     let mut facts = Facts::unreadable(why);
@@ -100,6 +101,15 @@ fn guess(tokens: &[TokenWithSpan], why: &'static str) -> Facts {
         return facts;
     }
     match first.as_str() {
+        // Conflict targets are of more kinds than the parser knows, and SeaORM writes some of them.
+        "INSERT" | "REPLACE" => {
+            if let Some(table) = inserted_into(&rest) {
+                facts.everything = None;
+                facts.add_table(table.clone());
+                let change = Change { table, matching: predicate::anything(), kind: ChangeKind::Any };
+                facts.writes.push(Write::Change(change));
+            }
+        }
         // No database writes by `SELECT` or `VALUES`, save `INTO` and what functions do.
         "SELECT" | "VALUES" | "TABLE" if !into => facts.everything = None,
         "SHOW" | "DESCRIBE" | "DESC" | "CHECKPOINT" | "REINDEX" | "ANALYZE" | "ANALYSE" | "VACUUM" | "LISTEN"
@@ -112,6 +122,23 @@ fn guess(tokens: &[TokenWithSpan], why: &'static str) -> Facts {
         _ => {}
     }
     facts
+}
+
+/// The table that a text of one `INSERT` names, if no other table can be written by it.
+fn inserted_into(rest: &[&Token]) -> Option<String> {
+    let words = |word: &str| rest.iter().filter(|token| lex::bare_word(token).as_deref() == Some(word)).count();
+    if words("WITH") + words("DELETE") + words("MERGE") + words("INSERT") > 0 || words("INTO") != 1 {
+        return None;
+    }
+    let mut name = rest.iter().skip_while(|token| lex::bare_word(token).as_deref() != Some("INTO")).skip(1);
+    let mut parts = Vec::new();
+    loop {
+        let Token::Word(word) = name.next()? else { return None };
+        parts.push(ObjectNamePart::Identifier(word.clone().into_ident(Span::empty())));
+        if **name.next()? != Token::Period {
+            return table_of(&ObjectName(parts));
+        }
+    }
 }
 
 /// A `SELECT` of one table's rows.

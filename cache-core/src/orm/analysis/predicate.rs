@@ -87,7 +87,13 @@ fn both(one: Matching, other: Matching) -> Matching {
     if says_nothing(&one) || one.len() * other.len() > ROWS_MAX {
         return if one.len() <= other.len() && !says_nothing(&one) { one } else { other };
     }
-    one.iter().flat_map(|left| other.iter().map(|right| left.iter().chain(right).cloned().collect())).collect()
+    one.iter().flat_map(|left| other.iter().map(|right| joined(left, right))).collect()
+}
+
+/// Both hold; of two values for one column, one says enough.
+fn joined(one: &Conjunct, other: &Conjunct) -> Conjunct {
+    let more = other.iter().filter(|(column, _)| !one.iter().any(|(known, _)| known == column));
+    one.iter().chain(more).cloned().collect()
 }
 
 /// `column = value`, or the same for a row of columns.

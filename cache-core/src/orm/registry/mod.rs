@@ -2,6 +2,8 @@
 
 mod closure;
 mod info;
+#[cfg(test)]
+mod tests;
 
 use std::{
     any::TypeId,

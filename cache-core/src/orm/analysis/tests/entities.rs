@@ -1,4 +1,5 @@
 //! The schema of the tests: users write posts, posts are tagged, a user may have a profile, and there is a log without declarations.
+#![allow(unreachable_pub, reason = "SeaORM's derives ask for public models")]
 
 pub(in crate::orm) mod user {
     use sea_orm::entity::prelude::*;

