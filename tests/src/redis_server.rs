@@ -52,7 +52,7 @@ impl RedisServer {
     /// Its URL, without a user.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address())
+        url(self.port)
     }
 
     /// Ends it at once (SIGKILL).
@@ -124,5 +124,14 @@ fn launch(port: u16, arguments: &[String]) -> Option<Process> {
     command.extend(["--save", "", "--appendonly", "no"]);
     command.extend(arguments.iter().map(String::as_str));
     let process = Process::start(directory, "KILL", &command);
-    process.is_up(port).then_some(process)
+    if !process.is_up(port) {
+        return None;
+    }
+    // It accepts connections before it has opened its other sockets; it answers only after that.
+    let mut connection = Client::open(url(port)).and_then(|client| client.get_connection()).ok()?;
+    redis::cmd("PING").exec(&mut connection).is_ok().then_some(process)
+}
+
+fn url(port: u16) -> String {
+    format!("redis://{}", address(port))
 }
