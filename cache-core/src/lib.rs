@@ -28,7 +28,11 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventListener, FillRefusal, Tier};
 #[cfg(feature = "migration")]
 pub use orm::CreateCacheOutbox;
-pub use orm::{CachedConnection, CachedStream, CachedTransaction, StaleTag, WriteExplanation, create_outbox_table};
+pub use orm::{
+    CachedConnection, CachedEntity, CachedStream, CachedTransaction, Cascade, ColumnClass, ColumnInfo, EntityInfo,
+    EntityRegistration, StaleTag, WriteExplanation, create_outbox_table, register, register_info, register_tables,
+    register_view,
+};
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
 pub use tag::Tag;
 
@@ -43,6 +47,7 @@ pub mod __testing {
             call::{Deps, Function, Presence, Read},
         },
         memory::{Call, Gate, MemoryNode, MemoryStore, Point},
+        orm::deps::{index_tags, row_tags},
         ports::*,
     };
 }

@@ -30,6 +30,15 @@ mod writer;
 #[cfg(feature = "migration")]
 pub use self::outbox_migration::CreateCacheOutbox;
 pub use self::{
-    analysis::StaleTag, connection::CachedConnection, explain::WriteExplanation, outbox::create_outbox_table,
-    stream::CachedStream, transaction::CachedTransaction,
+    analysis::StaleTag,
+    connection::CachedConnection,
+    explain::WriteExplanation,
+    outbox::create_outbox_table,
+    registry::{
+        CachedEntity, Cascade, ColumnInfo, EntityInfo, EntityRegistration, register, register_info, register_tables,
+        register_view,
+    },
+    stream::CachedStream,
+    transaction::CachedTransaction,
+    values::ColumnClass,
 };

@@ -70,11 +70,11 @@ impl Observed {
         let effect = if analysis.is_write() {
             let written = analysis.write_tags(values);
             let transactional = control.is_transactional;
-            Effect::Write(Plan {
-                tags: written.tags,
-                look: written.preimage.filter(|_| transactional).map(Look),
-                transactional,
-            })
+            let (tags, look) = match written.preimage {
+                Some(preimage) if transactional => (preimage.always(), Some(Look(preimage))),
+                _ => (written.tags, None),
+            };
+            Effect::Write(Plan { tags, look, transactional })
         } else if for_load {
             Effect::Read(analysis.read_tags(values).map_or(Reads::Unknown, Reads::Tags))
         } else {

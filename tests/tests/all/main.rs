@@ -4,6 +4,7 @@
 
 mod contract;
 mod harness_itself;
+mod key_types;
 mod layering;
 mod memory_adapter;
 mod model;

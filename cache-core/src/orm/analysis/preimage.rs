@@ -43,9 +43,14 @@ impl Preimage {
         self.statement.clone()
     }
 
-    /// The table written.
+    /// The table written, in lower case.
     pub(crate) fn table(&self) -> &str {
         &self.info.table
+    }
+
+    /// What the write makes stale whatever the rows.
+    pub(crate) fn always(&self) -> Vec<Tag> {
+        vec![Tag::table(&self.info.table)]
     }
 
     /// What the write makes stale if these are the rows that it writes.

@@ -23,10 +23,10 @@ use crate::{
 /// What a statement makes stale.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriteTags {
-    /// What it makes stale whatever the rows. Without a [`preimage`](WriteTags::preimage) this is all.
+    /// All that it makes stale, if the rows are not looked at before.
     pub(crate) tags: Vec<Tag>,
-    /// A look at the rows, before they are written, would make the tags more precise: the statement's tags are these `tags`
-    /// and either [`Preimage::tags`] or [`Preimage::coarse`].
+    /// A look at the rows, before they are written, would make the tags more precise. Who looks replaces `tags` by
+    /// [`Preimage::always`] and either [`Preimage::tags`] or [`Preimage::coarse`].
     pub(crate) preimage: Option<Preimage>,
     /// Whether nobody can tell what is written, so that everything becomes stale.
     pub(crate) unreadable: bool,
@@ -50,12 +50,8 @@ impl Analysis {
     pub(super) fn write_with(&self, registry: &Arc<Registry>, values: Option<&Values>) -> WriteTags {
         let coarse = untagged(self.stale(registry, values).into_tags());
         let unreadable = self.facts.everything.is_some();
-        match self.preimage(registry, values, &coarse) {
-            Some(preimage) => {
-                WriteTags { tags: vec![Tag::table(preimage.table())], preimage: Some(preimage), unreadable }
-            }
-            None => WriteTags { tags: coarse, preimage: None, unreadable },
-        }
+        let preimage = self.preimage(registry, values, &coarse);
+        WriteTags { tags: coarse, preimage, unreadable }
     }
 
     fn stale(&self, registry: &Registry, values: Option<&Values>) -> Stale {

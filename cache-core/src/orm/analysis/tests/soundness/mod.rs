@@ -118,7 +118,7 @@ impl Run {
             && affected == rows.len() as u64
         {
             self.report.looks += 1;
-            *sqlite = planned.tags.iter().cloned().chain(preimage.tags(&rows)).collect();
+            *sqlite = preimage.always().into_iter().chain(preimage.tags(&rows)).collect();
         }
         if let Some(leave_out) = self.mutation {
             for tags in &mut tags {
