@@ -47,7 +47,7 @@ pub mod __testing {
             call::{Deps, Function, Presence, Read},
         },
         memory::{Call, Gate, MemoryNode, MemoryStore, Point},
-        orm::deps::{index_tags, row_tags},
+        orm::deps::{index_dep, index_tags, row_dep, row_tags, table_dep},
         ports::*,
     };
 }

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
 
 /// Background work with an owner and an end: everything stops when the cache is closed or dropped.
 pub(crate) struct Tasks {
@@ -26,8 +30,18 @@ impl Tasks {
         let Some(tasks) = running.as_mut() else { return false };
         // Finished tasks are taken out here, so that the set does not grow.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(work, &self.runtime);
-        true
+        let (hand_over, taken) = oneshot::channel();
+        tasks.spawn_on(
+            async move {
+                if let Ok(work) = taken.await {
+                    work.await;
+                }
+            },
+            &self.runtime,
+        );
+        // A runtime that has ended drops what it is given at once, and the work's own drop may want to spawn: not under the lock.
+        drop(running);
+        hand_over.send(work).is_ok()
     }
 
     /// Runs work that has no end of its own; closing stops it at its next await.

@@ -10,6 +10,7 @@ use sea_orm::{
 use super::{
     connection::CachedConnection,
     observe::{Effect, Observed},
+    recognise,
     run::{Execute, QueryAll, QueryOne, Run, Unprepared},
     stream::CachedStream,
     transaction::CachedTransaction,
@@ -68,7 +69,9 @@ impl ConnectionTrait for CachedConnection {
         self.inner.support_returning()
     }
 
+    /// Also the place where a function that was handed any [`ConnectionTrait`] finds out whose it is.
     fn is_mock_connection(&self) -> bool {
+        recognise::answer_connection(self.cache());
         self.inner.is_mock_connection()
     }
 }

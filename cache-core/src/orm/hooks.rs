@@ -1,21 +1,19 @@
 //! What `#[cache_hooks]` does before and after SeaORM's own hooks.
 //!
-//! A [`CachedConnection`] and a [`CachedTransaction`] see the statement itself, so that nothing is left to do for them. With a plain
+//! A `CachedConnection` and a `CachedTransaction` see the statement itself, so that nothing is left to do for them. With a plain
 //! connection the hooks go through the installed default cache: the tags are pending from `before_*` to `after_*`, or for
 //! `hook_lease` if that never comes. Nobody can see the commit of a plain transaction (or of a type that is not known): its tags
 //! stay pending for `hook_lease` from the hook before the statement. There is no outbox for hooks.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ConnectionTrait, DatabaseConnection, DbErr, Delete, EntityTrait, Insert, Iterable,
-    ModelTrait, PrimaryKeyToColumn, QueryTrait, Statement, Update, Value,
+    ActiveModelTrait, ActiveValue, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Delete,
+    EntityTrait, Insert, Iterable, ModelTrait, PrimaryKeyToColumn, QueryTrait, Statement, Update, Value,
 };
 
 use super::{
-    connection::CachedConnection,
     hook_pairs::{self, HookKey, Operation},
     observe::{Effect, Observed},
-    registry,
-    transaction::CachedTransaction,
+    recognise, registry,
 };
 use crate::{cache::Cache, error::Error, tag::Tag};
 
@@ -41,7 +39,7 @@ where
     C: ConnectionTrait,
 {
     registry::register::<A::Entity>();
-    let Some((cache, handed)) = concerned::<C>() else { return Ok(()) };
+    let Some((cache, handed)) = concerned(db) else { return Ok(()) };
     let statement = if insert { insert_of(model, db) } else { update_of(model, db) };
     // SeaORM is about to report the same fault of the model.
     let Some(statement) = statement else { return Ok(()) };
@@ -54,13 +52,13 @@ where
 /// # Errors
 ///
 /// None so far; a future version may refuse here as well.
-pub async fn after_save<A, C>(model: &<A::Entity as EntityTrait>::Model, _db: &C, _insert: bool) -> Result<(), DbErr>
+pub async fn after_save<A, C>(model: &<A::Entity as EntityTrait>::Model, db: &C, _insert: bool) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
     C: ConnectionTrait,
 {
     let key = HookKey::new::<A::Entity>(Operation::Save, Some(key_of_model::<A>(model)));
-    after::<C>(key).await;
+    after(db, key).await;
     Ok(())
 }
 
@@ -75,7 +73,7 @@ where
     C: ConnectionTrait,
 {
     registry::register::<A::Entity>();
-    let Some((cache, handed)) = concerned::<C>() else { return Ok(()) };
+    let Some((cache, handed)) = concerned(db) else { return Ok(()) };
     let Some(statement) = delete_of(model, db) else { return Ok(()) };
     let key = HookKey::new::<A::Entity>(Operation::Delete, key_of(model));
     before(&cache, handed, key, tags_of(&cache, &statement)).await
@@ -86,12 +84,12 @@ where
 /// # Errors
 ///
 /// None so far; a future version may refuse here as well.
-pub async fn after_delete<A, C>(model: &A, _db: &C) -> Result<(), DbErr>
+pub async fn after_delete<A, C>(model: &A, db: &C) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
     C: ConnectionTrait,
 {
-    after::<C>(HookKey::new::<A::Entity>(Operation::Delete, key_of(model))).await;
+    after(db, HookKey::new::<A::Entity>(Operation::Delete, key_of(model))).await;
     Ok(())
 }
 
@@ -106,24 +104,24 @@ async fn before(cache: &Cache, handed: Handed, key: HookKey, tags: Vec<Tag>) -> 
 }
 
 /// A plain transaction's tags have been pending since `before_*`, so that only a connection's are ended here.
-async fn after<C: ConnectionTrait>(key: HookKey) {
-    if handed::<C>() == Handed::Connection {
+async fn after<C: ConnectionTrait>(db: &C, key: HookKey) {
+    if handed(db) == Handed::Connection {
         hook_pairs::end(key).await;
     }
 }
 
-fn concerned<C>() -> Option<(Cache, Handed)> {
-    let handed = handed::<C>();
+fn concerned<C: ConnectionTrait>(db: &C) -> Option<(Cache, Handed)> {
+    let handed = handed(db);
     if handed == Handed::Wrapper { None } else { Cache::installed().map(|cache| (cache, handed)) }
 }
 
 /// `C` need not be `'static`, so that its type is compared without its lifetimes.
-fn handed<C>() -> Handed {
+fn handed<C: ConnectionTrait>(db: &C) -> Handed {
     let id = typeid::of::<C>();
-    if id == typeid::of::<CachedConnection>() || id == typeid::of::<CachedTransaction>() {
-        Handed::Wrapper
-    } else if id == typeid::of::<DatabaseConnection>() {
+    if id == typeid::of::<DatabaseConnection>() {
         Handed::Connection
+    } else if id != typeid::of::<DatabaseTransaction>() && recognise::ask(db).is_some() {
+        Handed::Wrapper
     } else {
         Handed::Transaction
     }

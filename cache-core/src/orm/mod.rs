@@ -14,6 +14,8 @@ mod observe;
 mod outbox;
 #[cfg(feature = "migration")]
 mod outbox_migration;
+mod pending;
+pub(crate) mod recognise;
 pub(crate) mod registry;
 mod relay;
 mod run;

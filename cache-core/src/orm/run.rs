@@ -107,8 +107,11 @@ impl Run for Unprepared<'_> {
         db.execute_unprepared(self.0).await
     }
 
-    /// Several statements may stand in one text: the count says nothing of any one of them.
+    /// Rows are counted only for a text that is one statement: with several, the number says nothing of any one of them, and
+    /// nobody asks.
     async fn run_counted<C: ConnectionTrait>(self, db: &C) -> Result<(ExecResult, Option<u64>), DbErr> {
-        Ok((db.execute_unprepared(self.0).await?, None))
+        let result = db.execute_unprepared(self.0).await?;
+        let count = result.rows_affected();
+        Ok((result, Some(count)))
     }
 }

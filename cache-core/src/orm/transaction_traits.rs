@@ -9,6 +9,7 @@ use sea_orm::{
 
 use super::{
     observe::Observed,
+    recognise,
     run::{Execute, QueryAll, QueryOne, Unprepared},
     transaction::CachedTransaction,
 };
@@ -39,7 +40,9 @@ impl ConnectionTrait for CachedTransaction {
         self.inner().support_returning()
     }
 
+    /// Also the place where a function that was handed any [`ConnectionTrait`] finds out whose it is.
     fn is_mock_connection(&self) -> bool {
+        recognise::answer_transaction(self.cache(), |tags| self.invalidate_all(tags));
         self.inner().is_mock_connection()
     }
 }

@@ -8,11 +8,12 @@ use sea_orm::{
 use super::{
     observe::{Look, Plan},
     outbox,
+    pending::Pending,
     run::Run,
     tag_set::TagSet,
     writer::Writer,
 };
-use crate::{engine::WriteIntent, tag::Tag};
+use crate::tag::Tag;
 
 /// Runs a statement that writes what `plan` says.
 pub(super) async fn autocommit<R: Run>(
@@ -35,7 +36,7 @@ pub(super) async fn autocommit<R: Run>(
 pub(super) async fn with_intent<R: Run>(
     writer: &Writer,
     db: &DatabaseConnection,
-    mut intent: WriteIntent,
+    mut intent: Pending,
     transactional: bool,
     statement: R,
 ) -> Result<R::Output, DbErr> {

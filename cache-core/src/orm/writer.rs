@@ -4,10 +4,10 @@ use std::{error::Error as StdError, future::Future};
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
-use super::{outbox, relay::Relay};
+use super::{outbox, pending::Pending, relay::Relay};
 use crate::{
     cache::Cache,
-    engine::{Invalidation, WhenRemoteIsDown, WriteIntent},
+    engine::{Invalidation, WhenRemoteIsDown},
     error::Error,
     tag::Tag,
 };
@@ -30,12 +30,13 @@ impl Writer {
     }
 
     /// Makes the tags pending.
-    pub(super) async fn begin(&self, tags: Vec<Tag>) -> Result<WriteIntent, DbErr> {
-        self.cache.begin_write(tags).await.map_err(|error| refused(&error))
+    pub(super) async fn begin(&self, tags: Vec<Tag>) -> Result<Pending, DbErr> {
+        let intent = self.cache.begin_write(tags).await.map_err(|error| refused(&error))?;
+        Ok(Pending::new(self.cache.engine(), intent))
     }
 
     /// Whether the intent has to travel through the database.
-    pub(super) fn needs_outbox(&self, intent: &WriteIntent) -> bool {
+    pub(super) fn needs_outbox(&self, intent: &Pending) -> bool {
         !intent.reached_remote() && self.cache.engine().settings().when_remote_is_down == WhenRemoteIsDown::Outbox
     }
 
@@ -54,7 +55,7 @@ impl Writer {
     pub(super) async fn commit_with(
         &self,
         txn: DatabaseTransaction,
-        mut intent: WriteIntent,
+        mut intent: Pending,
     ) -> Result<Invalidation, DbErr> {
         let relayed = if self.needs_outbox(&intent) {
             match outbox::record(&self.cache, &txn, intent.tags()).await {
@@ -74,18 +75,13 @@ impl Writer {
     }
 
     /// Runs what makes the write final, once the lease is known to hold. The outer error is a refusal.
-    pub(super) async fn hold<F: Future>(&self, intent: &mut WriteIntent, work: F) -> Result<F::Output, DbErr> {
+    pub(super) async fn hold<F: Future>(&self, intent: &mut Pending, work: F) -> Result<F::Output, DbErr> {
         intent.hold(work).await.map_err(|error| refused(&error))
     }
 
     /// Ends the intent once the database has answered. After an answer that never came the write may still be under way in
     /// the database: the intent is dropped, which counts as committed and leaves the tags pending for a while.
-    pub(super) async fn conclude<T>(
-        &self,
-        intent: WriteIntent,
-        result: &Result<T, DbErr>,
-        relayed: bool,
-    ) -> Invalidation {
+    pub(super) async fn conclude<T>(&self, intent: Pending, result: &Result<T, DbErr>, relayed: bool) -> Invalidation {
         if result.as_ref().is_err_and(|error| !is_answer(error)) {
             drop(intent);
             return Invalidation::Deferred;

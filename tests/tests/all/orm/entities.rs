@@ -5,7 +5,7 @@ pub mod user {
 
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "user")]
+    #[sea_orm(table_name = "shop_user")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
@@ -26,7 +26,7 @@ pub mod profile {
 
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "profile")]
+    #[sea_orm(table_name = "shop_profile")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
@@ -45,7 +45,7 @@ pub mod post {
 
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "post")]
+    #[sea_orm(table_name = "shop_post")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
@@ -58,6 +58,13 @@ pub mod post {
     }
 
     impl ActiveModelBehavior for ActiveModel {}
+
+    /// As `#[cached_entity(index(user_id))]` would.
+    impl sea_orm_cache::CachedEntity for Entity {
+        fn cached_indexes() -> Vec<Column> {
+            vec![Column::UserId]
+        }
+    }
 }
 
 pub mod tag {
@@ -65,7 +72,7 @@ pub mod tag {
 
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "tag")]
+    #[sea_orm(table_name = "shop_tag")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
@@ -82,7 +89,7 @@ pub mod post_tag {
 
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "post_tag")]
+    #[sea_orm(table_name = "shop_post_tag")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub post_id: i32,

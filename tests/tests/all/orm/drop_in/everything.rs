@@ -1,7 +1,7 @@
 // Included twice, with `Db` and `Txn` standing for SeaORM's own types and for the wrapped ones: nothing else differs.
 
 /// Does what a SeaORM project does, and writes down what the database answered.
-pub async fn everything(db: &Db) -> Result<Vec<String>, DbErr> {
+pub(super) async fn everything(db: &Db) -> Result<Vec<String>, DbErr> {
     let mut log = Vec::new();
     schema(db, &mut log).await?;
     rows(db, &mut log).await?;

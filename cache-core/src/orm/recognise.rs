@@ -1,0 +1,69 @@
+//! Finds the wrapper behind a connection of any type.
+//!
+//! A function that takes `&impl ConnectionTrait` may be handed a [`CachedConnection`](super::CachedConnection), a transaction, or a
+//! user's own connection around one. Its type need not be `'static`, so no safe cast leads there; but it can be asked: one of the
+//! trait's methods that has no other effect is called, while a question lies on this thread that the wrappers answer.
+
+use std::cell::RefCell;
+
+use sea_orm::ConnectionTrait;
+
+use crate::{cache::Cache, tag::Tag};
+
+/// What answered.
+pub(crate) enum Answer {
+    /// A wrapped connection.
+    Connection(Cache),
+    /// A wrapped transaction.
+    Transaction(Cache),
+}
+
+struct Question {
+    /// Handed to a transaction, if there is one.
+    tags: Vec<Tag>,
+    answer: Option<Answer>,
+}
+
+thread_local! {
+    static QUESTION: RefCell<Option<Question>> = const { RefCell::new(None) };
+}
+
+/// What is behind `db`; `None` if it is not ours.
+pub(crate) fn ask<C: ConnectionTrait + ?Sized>(db: &C) -> Option<Answer> {
+    put(db, Vec::new()).answer
+}
+
+/// Adds the tags to the transaction behind `db`. Returns them if there is none.
+pub(crate) fn offer<C: ConnectionTrait + ?Sized>(db: &C, tags: Vec<Tag>) -> Vec<Tag> {
+    put(db, tags).tags
+}
+
+fn put<C: ConnectionTrait + ?Sized>(db: &C, tags: Vec<Tag>) -> Question {
+    let outer = QUESTION.replace(Some(Question { tags, answer: None }));
+    let _whether_it_is_a_mock = db.is_mock_connection();
+    QUESTION.replace(outer).unwrap_or(Question { tags: Vec::new(), answer: None })
+}
+
+/// Called by a wrapped connection in `is_mock_connection`.
+pub(super) fn answer_connection(cache: &Cache) {
+    with_question(|question| question.answer = Some(Answer::Connection(cache.clone())));
+}
+
+/// Called by a wrapped transaction in `is_mock_connection`.
+pub(super) fn answer_transaction(cache: &Cache, add: impl FnOnce(Vec<Tag>)) {
+    with_question(|question| {
+        question.answer = Some(Answer::Transaction(cache.clone()));
+        let tags = std::mem::take(&mut question.tags);
+        if !tags.is_empty() {
+            add(tags);
+        }
+    });
+}
+
+fn with_question(answer: impl FnOnce(&mut Question)) {
+    QUESTION.with_borrow_mut(|question| {
+        if let Some(question) = question {
+            answer(question);
+        }
+    });
+}
