@@ -6,8 +6,7 @@ use harness::{Backend, TestDatabase};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use sea_orm_cache::{
     __testing::{Deps, index_dep, row_dep, table_dep},
-    register, register_info,
-    Cache, CachedConnection, EntityInfo, PolicyOverride, Tag,
+    Cache, CachedConnection, EntityInfo, PolicyOverride, Tag, register, register_info,
 };
 
 use super::entities::{post, post_tag, profile, tag, user};
