@@ -17,10 +17,19 @@ impl Moment {
     /// Before every other moment.
     pub const ZERO: Self = Self(0);
 
+    /// After every other moment.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment `span` later.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(nanos(span)))
+    }
+
+    /// The moment `span` earlier, at the least [`ZERO`](Moment::ZERO).
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(span)))
     }
 
     /// The time from `earlier` to this moment; zero if that is negative.

@@ -34,6 +34,20 @@ pub enum FillRefusal {
     Tags,
 }
 
+/// Why an entry past its TTL answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StaleReason {
+    /// It is being refreshed (`stale_while_revalidate`).
+    Revalidating,
+    /// The loader failed (`stale_if_error`).
+    LoaderFailed,
+    /// The loader passed its `soft_timeout`.
+    LoaderSlow,
+    /// The remote tier is down, and the value is younger than `degraded_ttl`.
+    RemoteDown,
+}
+
 /// Something that happened. Borrowed data: copy what you keep.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -63,6 +77,30 @@ pub enum Event<'a> {
     Joined {
         /// The annotated function, or `""`.
         function: &'static str,
+    },
+    /// An entry past its TTL answered, because the policy allows it.
+    StaleServed {
+        /// The annotated function, or `""`.
+        function: &'static str,
+        /// Why.
+        why: StaleReason,
+    },
+    /// An entry that is still valid is loaded anew.
+    Refresh {
+        /// The annotated function, or `""`.
+        function: &'static str,
+    },
+    /// A caller waited for another process's load of the same key.
+    LockWaited {
+        /// The annotated function, or `""`.
+        function: &'static str,
+        /// Whether the other process delivered.
+        delivered: bool,
+    },
+    /// The circuit breaker before the remote tier opened (`true`) or closed.
+    Breaker {
+        /// Whether it is open now.
+        open: bool,
     },
     /// The function ran without the cache: in a transaction, or because the arguments could not be encoded.
     Bypass {

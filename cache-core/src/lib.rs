@@ -25,7 +25,7 @@ pub use cache::{Cache, CacheBuilder, CacheConfig, Capacity, Eviction};
 pub use clock::{Clock, Moment};
 pub use engine::{Explanation, Invalidation, LoadScope, Stats, TagReport, Validity, WhenRemoteIsDown};
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventListener, FillRefusal, Tier};
+pub use event::{Event, EventListener, FillRefusal, StaleReason, Tier};
 #[cfg(feature = "migration")]
 pub use orm::CreateCacheOutbox;
 pub use orm::{

@@ -60,36 +60,82 @@ pub enum CompressionKind {
     Zstd,
 }
 
-/// How entries of one function, or of the whole cache, are kept and read.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Policy {
-    /// How long an entry is valid at the most. Default: 5 minutes.
-    pub ttl: Duration,
-    /// The share of the TTL by which each entry's own TTL is shortened at random, so that entries filled together do not end
-    /// together: 0.05 makes it 95 % to 100 % of `ttl`. From 0 to 1. Default: 0.05.
-    pub jitter: f64,
-    /// How long the absence of a value (`None`, an empty list) is valid. Default: 30 seconds, and never more than `ttl`.
-    pub negative_ttl: Duration,
-    /// How fresh reads are. Default: bounded.
-    pub consistency: Consistency,
-    /// Which tiers hold the entries. Default: both.
-    pub tier: TierChoice,
-    /// How values become bytes. Default: MessagePack.
-    pub codec: CodecKind,
+/// Declares the policy once: the policy itself, what overrides it, and how the one applies to the other.
+macro_rules! policy {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr),+ $(,)?) => {
+        /// How entries of one function, or of the whole cache, are kept and read.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct Policy {
+            $($(#[$doc])* pub $name: $type,)+
+        }
+
+        impl Default for Policy {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        /// What one function sets apart from the cache's own [`Policy`].
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct PolicyOverride {
+            $(#[doc = concat!("See [`Policy::", stringify!($name), "`].")] pub $name: Option<$type>,)+
+        }
+
+        impl PolicyOverride {
+            /// Overrides nothing.
+            pub const NONE: Self = Self { $($name: None,)+ };
+        }
+
+        impl Policy {
+            /// This policy with what `overrides` sets.
+            #[must_use]
+            pub fn overridden(self, overrides: &PolicyOverride) -> Self {
+                Self { $($name: overrides.$name.unwrap_or(self.$name),)+ }
+            }
+        }
+
+        impl From<Policy> for PolicyOverride {
+            /// Overrides everything.
+            fn from(policy: Policy) -> Self {
+                Self { $($name: Some(policy.$name),)+ }
+            }
+        }
+    };
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            ttl: Duration::from_secs(300),
-            jitter: 0.05,
-            negative_ttl: Duration::from_secs(30),
-            consistency: Consistency::Bounded,
-            tier: TierChoice::Both,
-            codec: CodecKind::MessagePack,
-        }
-    }
+policy! {
+    /// How long an entry is valid at the most. Default: 5 minutes.
+    ttl: Duration = Duration::from_secs(300),
+    /// The share of the TTL by which each entry's own TTL is shortened at random, so that entries filled together do not end
+    /// together: 0.05 makes it 95 % to 100 % of `ttl`. From 0 to 1. Default: 0.05.
+    jitter: f64 = 0.05,
+    /// How long the absence of a value (`None`, an empty list) is valid. Default: 30 seconds, and never more than `ttl`.
+    negative_ttl: Duration = Duration::from_secs(30),
+    /// How fresh reads are. Default: bounded.
+    consistency: Consistency = Consistency::Bounded,
+    /// Which tiers hold the entries. Default: both.
+    tier: TierChoice = TierChoice::Both,
+    /// How values become bytes. Default: MessagePack.
+    codec: CodecKind = CodecKind::MessagePack,
+    /// Refreshes an entry at random before it ends, the earlier the longer its load takes and the larger this factor:
+    /// when `now - delta * beta * ln(rand) >= expiry`, `delta` being the measured load time (XFetch; Vattani, Chierichetti, Lowenstein:
+    /// "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015). 1.0 is the paper's choice. Default: 0, off.
+    xfetch_beta: f64 = 0.0,
+    /// Refreshes an entry that is used after this share of its TTL, once per cluster. From 0 to 1. Default: 1.0, off.
+    refresh_ahead: f64 = 1.0,
+    /// How long after its TTL an entry, if never made stale, still answers while it is refreshed. Default: zero, off.
+    stale_while_revalidate: Duration = Duration::ZERO,
+    /// How long after its TTL an entry, if never made stale, answers for a loader that fails or passes `soft_timeout`.
+    /// Default: zero, off.
+    stale_if_error: Duration = Duration::ZERO,
+    /// How long a caller waits for the loader while an entry that `stale_if_error` allows could answer. Default: one hour, in effect off.
+    soft_timeout: Duration = Duration::from_secs(3_600),
+    /// Whether one process at a time loads an entry: a lock in the remote tier, taken in the round trip that captures the
+    /// versions. Default: yes.
+    lock: bool = true,
+    /// How long a caller waits for another process's load before it loads itself. Default: 1 second.
+    lock_wait: Duration = Duration::from_secs(1),
 }
 
 impl Policy {
@@ -117,39 +163,8 @@ impl Policy {
         Self { tier, ..self }
     }
 
-    /// This policy with what `overrides` sets.
-    #[must_use]
-    pub fn overridden(self, overrides: &PolicyOverride) -> Self {
-        Self {
-            ttl: overrides.ttl.unwrap_or(self.ttl),
-            jitter: overrides.jitter.unwrap_or(self.jitter),
-            negative_ttl: overrides.negative_ttl.unwrap_or(self.negative_ttl),
-            consistency: overrides.consistency.unwrap_or(self.consistency),
-            tier: overrides.tier.unwrap_or(self.tier),
-            codec: overrides.codec.unwrap_or(self.codec),
-        }
+    /// How long after its TTL an entry may still be of use.
+    pub(crate) fn grace(&self) -> Duration {
+        self.stale_while_revalidate.max(self.stale_if_error)
     }
-}
-
-/// What one function sets apart from the cache's own [`Policy`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PolicyOverride {
-    /// See [`Policy::ttl`].
-    pub ttl: Option<Duration>,
-    /// See [`Policy::jitter`].
-    pub jitter: Option<f64>,
-    /// See [`Policy::negative_ttl`].
-    pub negative_ttl: Option<Duration>,
-    /// See [`Policy::consistency`].
-    pub consistency: Option<Consistency>,
-    /// See [`Policy::tier`].
-    pub tier: Option<TierChoice>,
-    /// See [`Policy::codec`].
-    pub codec: Option<CodecKind>,
-}
-
-impl PolicyOverride {
-    /// Overrides nothing.
-    pub const NONE: Self =
-        Self { ttl: None, jitter: None, negative_ttl: None, consistency: None, tier: None, codec: None };
 }

@@ -143,6 +143,45 @@ impl CacheBuilder {
         self
     }
 
+    /// Refreshes entries at random before they end (XFetch); see [`Policy::xfetch_beta`]. Default: 0, off.
+    pub fn xfetch_beta(mut self, beta: f64) -> Self {
+        self.config.xfetch_beta = beta;
+        self
+    }
+
+    /// Refreshes entries that are used after this share of their TTL. Default: 1.0, off.
+    pub fn refresh_ahead(mut self, share: f64) -> Self {
+        self.config.refresh_ahead = share;
+        self
+    }
+
+    /// How long after its TTL an entry still answers while it is refreshed. Default: zero, off.
+    pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        self.config.stale_while_revalidate = window;
+        self
+    }
+
+    /// How long after its TTL an entry answers for a loader that fails, or that takes longer than `soft_timeout`.
+    /// Defaults: zero (off) and one hour.
+    pub fn stale_if_error(mut self, grace: Duration, soft_timeout: Duration) -> Self {
+        self.config.stale_if_error = grace;
+        self.config.soft_timeout = soft_timeout;
+        self
+    }
+
+    /// Whether one process at a time loads an entry, and how long the others wait for it. Default: yes, 1 second.
+    pub fn lock(mut self, lock: bool, wait: Duration) -> Self {
+        self.config.lock = lock;
+        self.config.lock_wait = wait;
+        self
+    }
+
+    /// How long a value loaded while Redis is down may answer further bounded reads. Default: 1 second.
+    pub fn degraded_ttl(mut self, ttl: Duration) -> Self {
+        self.config.degraded_ttl = ttl;
+        self
+    }
+
     /// What a write does when Redis cannot be told. Default: [`WhenRemoteIsDown::Retry`].
     pub fn when_remote_is_down(mut self, what: WhenRemoteIsDown) -> Self {
         self.config.when_remote_is_down = what;
@@ -257,6 +296,13 @@ fn engine_settings(config: &CacheConfig, mutation: Option<Mutation>) -> EngineSe
             consistency: config.consistency,
             tier: config.tier,
             codec: config.codec,
+            xfetch_beta: config.xfetch_beta,
+            refresh_ahead: config.refresh_ahead,
+            stale_while_revalidate: config.stale_while_revalidate,
+            stale_if_error: config.stale_if_error,
+            soft_timeout: config.soft_timeout,
+            lock: config.lock,
+            lock_wait: config.lock_wait,
         },
         compression: Compression { kind: config.compression, threshold_bytes: config.compression_bytes_min },
         payload_bytes_max: config.payload_bytes_max,
@@ -264,6 +310,7 @@ fn engine_settings(config: &CacheConfig, mutation: Option<Mutation>) -> EngineSe
         intent_lease: config.intent_lease,
         hook_lease: config.hook_lease,
         settle: config.settle,
+        degraded_ttl: config.degraded_ttl,
         when_remote_is_down: config.when_remote_is_down,
         deferred_tags_max: config.deferred_tags_max,
         mutation,
@@ -298,9 +345,14 @@ fn check(config: &CacheConfig) -> Result<(), Error> {
     check_span("connect_deadline", config.connect_deadline, ms(1), Duration::from_secs(60))?;
     check_span("response_deadline", config.response_deadline, ms(1), Duration::from_secs(60))?;
     check_span("total_deadline", config.total_deadline, config.response_deadline, Duration::from_secs(60))?;
-    if !(0.0..=1.0).contains(&config.jitter) {
-        return Err(setting("jitter", format!("is {}; it is a share from 0 to 1", config.jitter)));
-    }
+    check_span("stale_while_revalidate", config.stale_while_revalidate, Duration::ZERO, year)?;
+    check_span("stale_if_error", config.stale_if_error, Duration::ZERO, year)?;
+    check_span("soft_timeout", config.soft_timeout, ms(1), hour)?;
+    check_span("lock_wait", config.lock_wait, Duration::ZERO, hour)?;
+    check_span("degraded_ttl", config.degraded_ttl, Duration::ZERO, hour)?;
+    check_number("jitter", config.jitter, 1.0)?;
+    check_number("refresh_ahead", config.refresh_ahead, 1.0)?;
+    check_number("xfetch_beta", config.xfetch_beta, 100.0)?;
     let (Capacity::Entries(size) | Capacity::Bytes(size)) = config.capacity;
     if size == 0 {
         return Err(setting("capacity", "is 0; to keep nothing in process memory, set tier = remote"));
@@ -331,6 +383,13 @@ fn check_span(name: &'static str, span: Duration, least: Duration, most: Duratio
     if span < least || span > most {
         let show = humantime::format_duration;
         return Err(setting(name, format!("is {}; it takes {} to {}", show(span), show(least), show(most))));
+    }
+    Ok(())
+}
+
+fn check_number(name: &'static str, number: f64, most: f64) -> Result<(), Error> {
+    if !(0.0..=most).contains(&number) {
+        return Err(setting(name, format!("is {number}; it takes 0 to {most}")));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::WhenRemoteIsDown,
     error::{Error, ErrorKind},
-    policy::{CodecKind, CompressionKind, Consistency, TierChoice},
+    policy::{CodecKind, CompressionKind, Consistency, Policy, TierChoice},
 };
 
 /// How much process memory the local tier may take.
@@ -65,6 +65,28 @@ pub struct CacheConfig {
     pub tier: TierChoice,
     /// See [`Policy::codec`](crate::Policy::codec). Default: `"message_pack"`.
     pub codec: CodecKind,
+    /// See [`Policy::xfetch_beta`](crate::Policy::xfetch_beta). Default: 0.
+    pub xfetch_beta: f64,
+    /// See [`Policy::refresh_ahead`](crate::Policy::refresh_ahead). Default: 1.0.
+    pub refresh_ahead: f64,
+    /// See [`Policy::stale_while_revalidate`](crate::Policy::stale_while_revalidate). Default: `"0s"`.
+    #[serde(with = "span")]
+    pub stale_while_revalidate: Duration,
+    /// See [`Policy::stale_if_error`](crate::Policy::stale_if_error). Default: `"0s"`.
+    #[serde(with = "span")]
+    pub stale_if_error: Duration,
+    /// See [`Policy::soft_timeout`](crate::Policy::soft_timeout). Default: `"1h"`.
+    #[serde(with = "span")]
+    pub soft_timeout: Duration,
+    /// See [`Policy::lock`](crate::Policy::lock). Default: true.
+    pub lock: bool,
+    /// See [`Policy::lock_wait`](crate::Policy::lock_wait). Default: `"1s"`.
+    #[serde(with = "span")]
+    pub lock_wait: Duration,
+    /// How long a value loaded while Redis is down may answer further bounded reads of this process: what shields the database
+    /// during an outage. Default: `"1s"`.
+    #[serde(with = "span")]
+    pub degraded_ttl: Duration,
     /// The size of the local tier. Default: 100,000 entries.
     pub capacity: Capacity,
     /// What the local tier evicts. Default: `"tiny_lfu"`.
@@ -105,15 +127,24 @@ pub struct CacheConfig {
 
 impl Default for CacheConfig {
     fn default() -> Self {
+        let policy = Policy::default();
         Self {
             redis_url: None,
             namespace: "cache".to_owned(),
-            ttl: Duration::from_secs(300),
-            jitter: 0.05,
-            negative_ttl: Duration::from_secs(30),
-            consistency: Consistency::default(),
-            tier: TierChoice::default(),
-            codec: CodecKind::default(),
+            ttl: policy.ttl,
+            jitter: policy.jitter,
+            negative_ttl: policy.negative_ttl,
+            consistency: policy.consistency,
+            tier: policy.tier,
+            codec: policy.codec,
+            xfetch_beta: policy.xfetch_beta,
+            refresh_ahead: policy.refresh_ahead,
+            stale_while_revalidate: policy.stale_while_revalidate,
+            stale_if_error: policy.stale_if_error,
+            soft_timeout: policy.soft_timeout,
+            lock: policy.lock,
+            lock_wait: policy.lock_wait,
+            degraded_ttl: Duration::from_secs(1),
             capacity: Capacity::Entries(100_000),
             eviction: Eviction::default(),
             compression: CompressionKind::default(),
@@ -166,9 +197,11 @@ impl CacheConfig {
         for (name, value) in vars {
             let (name, value) = (name.as_ref(), value.as_ref());
             let Some(field) = name.strip_prefix(prefix).map(str::to_lowercase) else { continue };
-            // Numbers and objects are JSON; whatever is not is a word.
+            // Numbers, true, false and objects are JSON; whatever is not is a word.
             let parsed = match serde_json::from_str(value) {
-                Ok(parsed @ (serde_json::Value::Number(_) | serde_json::Value::Object(_))) => parsed,
+                Ok(
+                    parsed @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_) | serde_json::Value::Object(_)),
+                ) => parsed,
                 _ => serde_json::Value::String(value.to_owned()),
             };
             settings.insert(field, parsed);

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     cache::Cache,
-    engine::call::{DIRECT, Deps, Presence, Read},
+    engine::call::{DIRECT, Deps, Read},
     envelope::Wire,
     error::Error,
     key::{KeyText, plain_key},
@@ -107,15 +107,7 @@ fn direct<'a, T, E>(key: &'a KeyText, policy: &'a PolicyOverride) -> Read<'a, T,
 where
     T: Serialize + DeserializeOwned + 'static,
 {
-    Read {
-        function: &DIRECT,
-        policy,
-        key,
-        wire: Some(Wire::<T>::SERDE),
-        presence: |_| Presence::Unknown,
-        when: None,
-        share_error: None,
-    }
+    Read { policy, ..Read::new(&DIRECT, key, Some(Wire::<T>::SERDE)) }
 }
 
 fn deps<I>(tags: I) -> Deps

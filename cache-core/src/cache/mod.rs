@@ -124,6 +124,18 @@ impl Cache {
         self.engine.refresh(&read, deps, load).await
     }
 
+    /// Loads anew and stores, unless another process is at it. What generated code runs in the background.
+    #[doc(hidden)]
+    pub async fn refresh_once<T, E, D, L, Fut>(&self, read: Read<'_, T, E>, deps: D, load: L)
+    where
+        T: Clone + Send + Sync + 'static,
+        D: FnOnce() -> Deps,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.engine.refresh_once(&read, deps, load).await;
+    }
+
     /// The cached value, if a tier can prove one valid. What generated code calls.
     #[doc(hidden)]
     pub async fn peek<T, E>(&self, read: Read<'_, T, E>) -> Option<T>

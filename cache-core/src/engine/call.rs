@@ -1,10 +1,11 @@
 //! What one read asks of the engine.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use smallvec::SmallVec;
 
-use crate::{envelope::Wire, policy::PolicyOverride, tag::Tag};
+use crate::{envelope::Wire, error::Error, policy::PolicyOverride, tag::Tag};
 
 /// An annotated function: one static for each.
 #[derive(Debug)]
@@ -156,6 +157,28 @@ pub struct Read<'a, T: 'static, E> {
     pub when: Option<&'a (dyn Fn(&T) -> bool + Sync)>,
     /// How an error is shared with those who waited for the same load; without it they load themselves.
     pub share_error: Option<ShareError<E>>,
+    /// Makes the same call as a future of its own, which refreshes the entry; without it a caller refreshes in the foreground.
+    pub background: Option<&'a (dyn Fn() -> BoxFuture<'static, ()> + Sync)>,
+    /// How long the loader may take, and the error of one that takes longer.
+    pub hard_timeout: Option<(Duration, fn(Error) -> E)>,
+}
+
+impl<'a, T: 'static, E> Read<'a, T, E> {
+    /// A read with the function's own policy, values that say nothing about rows, and nothing of what is optional.
+    #[must_use]
+    pub const fn new(function: &'static Function, key: &'a str, wire: Option<&'static Wire<T>>) -> Self {
+        Self {
+            function,
+            policy: function.policy(),
+            key,
+            wire,
+            presence: |_| Presence::Unknown,
+            when: None,
+            share_error: None,
+            background: None,
+            hard_timeout: None,
+        }
+    }
 }
 
 /// How an error is handed to several callers.

@@ -4,7 +4,10 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
-    engine::{call::Function, cells::Cell},
+    engine::{
+        call::Function,
+        cells::{Cell, Sequence},
+    },
     tag::Tag,
 };
 
@@ -27,6 +30,12 @@ pub(crate) struct Meta {
     pub(crate) negative: bool,
     /// Whether `deps` names all that the value depends on; a value that was not stored may lack some.
     pub(crate) complete: bool,
+    /// From when on a read refreshes the entry.
+    pub(crate) ahead_from: Moment,
+    /// From when on a read asks whether it should refresh the entry; never later than `ahead_from`.
+    pub(crate) refresh_from: Moment,
+    /// For a value loaded while the remote tier was down: its cells as they were before. It answers only while that lasts.
+    pub(crate) degraded: Option<Box<[(Arc<Cell>, Sequence)]>>,
 }
 
 /// A tag and its version, as captured before the value was loaded.
@@ -43,7 +52,13 @@ impl Meta {
 
     /// Whether every tag is verified here with the version recorded.
     pub(crate) fn is_verified(&self) -> bool {
-        self.deps.iter().all(|dep| dep.cell.version() == dep.version)
+        self.complete && self.deps.iter().all(|dep| dep.cell.version() == dep.version)
+    }
+
+    /// Whether the value was loaded during an outage, and this node has made none of its tags stale since.
+    pub(crate) fn is_good_in_an_outage(&self) -> bool {
+        let untouched = |(cell, sequence): &(Arc<Cell>, Sequence)| cell.sequence() == *sequence && !cell.is_pinned();
+        self.degraded.as_ref().is_some_and(|cells| cells.iter().all(untouched))
     }
 
     pub(crate) fn tags(&self) -> Vec<(Tag, u64)> {

@@ -1,7 +1,6 @@
-//! The one way a value gets into the tiers: versions captured first, then the load, then the store under those versions.
+//! The one way a value gets into the tiers: versions captured before the load, and the store under those versions.
 
 use std::{
-    future::Future,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -13,15 +12,18 @@ use crate::{
         call::{Deps, Presence, Read},
         cells::{Cell, Sequence},
         entry::{Entry, Meta, Recorded, StoredEntry},
-        flight::{Flight, Leading, Outcome},
+        flight::{Flight, Outcome},
+        load::Lead,
+        lock::LoadLock,
         mutation::Mutation,
-        scope::LoadScope,
+        refresh,
+        scope::{Collected, LoadScope},
     },
-    envelope::Header,
+    envelope::{Header, Wire},
     error::Error,
     event::{Event, FillRefusal},
-    policy::{Policy, TierChoice},
-    ports::{StoreRequest, TagState},
+    policy::{Consistency, Policy, TierChoice},
+    ports::{LockRequest, StoreRequest, TagState},
     tag::Tag,
 };
 
@@ -37,13 +39,21 @@ pub(crate) struct Captured {
     pub(crate) version: Option<u64>,
 }
 
-/// What a load is run for.
-pub(crate) struct Load<'a, 'r, T: 'static, E> {
-    pub(crate) read: &'a Read<'r, T, E>,
-    pub(crate) policy: &'a Policy,
-    pub(crate) deps: &'a Deps,
-    /// The versions of the declared tags, or why there are none.
+/// How things were before the load.
+pub(crate) struct Before {
+    /// The count of removals by key.
+    pub(crate) removals: u64,
+    /// The cells of the declared tags, if the value may be kept through an outage.
+    pub(crate) cells: Vec<(Arc<Cell>, Sequence)>,
+}
+
+/// What a load has made.
+pub(crate) struct Made<T> {
+    pub(crate) value: T,
+    pub(crate) load_cost: Duration,
     pub(crate) captured: Result<Vec<Captured>, FillRefusal>,
+    pub(crate) collected: Collected,
+    pub(crate) before: Before,
 }
 
 impl Engine {
@@ -54,6 +64,17 @@ impl Engine {
         ttl: Duration,
         flight: Option<&Flight>,
     ) -> Result<Vec<Captured>, Error> {
+        Ok(self.capture_and_lock(tags, ttl, flight, None).await?.0)
+    }
+
+    /// As [`capture`](Self::capture), trying for a load lock in the same round trip; returns whether it was won.
+    pub(crate) async fn capture_and_lock(
+        &self,
+        tags: &[Tag],
+        ttl: Duration,
+        flight: Option<&Flight>,
+        lock: Option<LockRequest<'_>>,
+    ) -> Result<(Vec<Captured>, bool), Error> {
         let cells: Vec<(Arc<Cell>, Sequence)> = tags
             .iter()
             .map(|tag| {
@@ -65,7 +86,8 @@ impl Engine {
                 (cell, sequence)
             })
             .collect();
-        let reply = self.remote.capture(tags, ttl + CAPTURE_MARGIN, &[]).await?;
+        let locks: Vec<LockRequest<'_>> = lock.into_iter().collect();
+        let reply = self.remote.capture(tags, ttl + CAPTURE_MARGIN, &locks).await?;
         let check = self.settings.mutation != Some(Mutation::NoSequence);
         let captured: Vec<Captured> = cells
             .into_iter()
@@ -81,86 +103,85 @@ impl Engine {
         if let Some(flight) = flight.filter(|_| captured.iter().any(|tag| tag.version.is_none())) {
             flight.close();
         }
-        Ok(captured)
+        Ok((captured, reply.locks.first().copied().unwrap_or(false)))
     }
 
-    /// Runs the loader and stores what it returns, if it may be stored.
-    pub(crate) async fn load<T, E, L, Fut>(
-        self: &Arc<Self>,
-        load: Load<'_, '_, T, E>,
-        leading: Option<Leading<'_>>,
-        loader: L,
-    ) -> Result<T, E>
+    /// Stores what a load has made, if it may be stored, and hands it to those who wait.
+    pub(crate) async fn fill<T, E>(
+        &self,
+        read: &Read<'_, T, E>,
+        policy: &Policy,
+        deps: &Deps,
+        made: Made<T>,
+        lead: Lead<'_>,
+        lock: Option<LoadLock>,
+    ) -> T
     where
         T: Clone + Send + Sync + 'static,
-        L: FnOnce(LoadScope) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
     {
-        let Load { read, policy, deps, captured } = load;
-        let removals = self.removals.load(Ordering::Acquire);
-        let flight = leading.as_ref().map(|leading| Arc::clone(leading.flight()));
-        let scope = if deps.is_auto() { LoadScope::recording(self, flight.as_ref()) } else { LoadScope::declared() };
-        let begun = self.clock.now();
-        let loaded = scope.run(loader(scope.clone())).await;
-        let load_cost = self.clock.now().since(begun);
-        self.count_load(read.function.name(), load_cost, loaded.is_ok());
-        let value = match loaded {
-            Ok(value) => value,
-            Err(error) => {
-                if let Some(leading) = leading {
-                    leading.finish(Outcome::Failed(read.share_error.as_ref().map(|share| share.wrap(&error))));
-                }
-                return Err(error);
-            }
-        };
-
+        let Made { value, load_cost, captured, collected, before } = made;
         let presence = (read.presence)(&value);
-        let collected = scope.collect();
-        let verdict = self.verdict(captured, &collected, read.when.is_none_or(|may| may(&value)));
         let mut meta = self.meta(read, policy, presence, load_cost, collected.expires);
-        if let Ok(captured) = &verdict {
-            meta.deps = recorded(captured, deps, presence);
-            meta.complete = true;
+        let verdict = self.verdict(captured, collected, read.when.is_none_or(|may| may(&value)));
+        match &verdict {
+            Ok(captured) => {
+                meta.deps = recorded(captured, deps, presence);
+                meta.complete = true;
+            }
+            Err(FillRefusal::RemoteDown) if !before.cells.is_empty() => {
+                meta.expires = meta.expires.min(meta.created.after(self.settings.degraded_ttl));
+                meta.degraded = Some(before.cells.into());
+            }
+            Err(_) => {}
         }
         let entry = Arc::new(Entry { meta, value });
-        let stored: Arc<StoredEntry> = Arc::clone(&entry) as _;
         if let Some(outer) = LoadScope::current() {
             outer.used(&entry.meta);
         }
-        let refused = match verdict {
-            Ok(_) => self.store(read, policy, &entry, removals, leading).await.err(),
+        let stored = match verdict {
+            Ok(_) => self.store(read, policy, &entry, before.removals, lead, lock).await,
             Err(why) => {
-                if let Some(leading) = leading {
-                    leading.finish(Outcome::Value(stored));
+                let stored: Arc<StoredEntry> = Arc::clone(&entry) as _;
+                if stored.meta.degraded.is_some() {
+                    self.keep_local(read.key, &stored, policy, 0, before.removals);
                 }
-                Some(why)
+                lead.finish(Outcome::Value(stored));
+                Err(why)
             }
         };
-        match refused {
-            None => self.counters.fills.up(),
-            Some(why) => {
+        match stored {
+            Ok(()) => self.counters.fills.up(),
+            Err(why) => {
                 self.counters.fills_refused.up();
                 self.tell(&Event::FillRefused { function: read.function.name(), key: read.key, why });
             }
         }
-        Ok(entry.value.clone())
+        entry.value.clone()
+    }
+
+    /// Whether values loaded without versions may answer for a moment while the remote tier is down.
+    pub(crate) fn may_degrade(&self, policy: &Policy) -> bool {
+        self.remote.is_shared()
+            && policy.consistency == Consistency::Bounded
+            && policy.tier != TierChoice::Remote
+            && !self.settings.degraded_ttl.is_zero()
     }
 
     /// Whether a value loaded under these versions may be stored, and under which.
     fn verdict(
         &self,
         captured: Result<Vec<Captured>, FillRefusal>,
-        collected: &super::scope::Collected,
+        collected: Collected,
         condition: bool,
     ) -> Result<Vec<Captured>, FillRefusal> {
-        let mut captured = captured?;
         if !condition {
             return Err(FillRefusal::Condition);
         }
+        let mut captured = captured?;
         if collected.opaque {
             return Err(FillRefusal::Tags);
         }
-        captured.extend(collected.captured.iter().cloned());
+        captured.extend(collected.captured);
         if captured.iter().any(|tag| tag.version.is_none()) {
             return Err(FillRefusal::Pending);
         }
@@ -173,7 +194,7 @@ impl Engine {
         Ok(captured)
     }
 
-    fn meta<T, E>(
+    fn meta<T: 'static, E>(
         &self,
         read: &Read<'_, T, E>,
         policy: &Policy,
@@ -184,14 +205,19 @@ impl Engine {
         let ttl = if presence.is_negative() { policy.ttl.min(policy.negative_ttl) } else { policy.ttl };
         let created = self.clock.now();
         let expires = created.after(ttl.mul_f64(1.0 - policy.jitter * rand::random::<f64>()));
+        let expires = ends.map_or(expires, |ends| ends.min(expires));
+        let ahead_from = refresh::ahead_from(policy, created, expires);
         Meta {
             function: read.function,
             deps: Box::default(),
             created,
-            expires: ends.map_or(expires, |ends| ends.min(expires)),
+            expires,
             load_cost,
             negative: presence.is_negative(),
             complete: false,
+            ahead_from,
+            refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, load_cost)),
+            degraded: None,
         }
     }
 
@@ -202,50 +228,47 @@ impl Engine {
         policy: &Policy,
         entry: &Arc<Entry<T>>,
         removals: u64,
-        leading: Option<Leading<'_>>,
+        lead: Lead<'_>,
+        lock: Option<LoadLock>,
     ) -> Result<(), FillRefusal>
     where
         T: Send + Sync + 'static,
     {
         let stored: Arc<StoredEntry> = Arc::clone(entry) as _;
-        let remote = policy.tier != TierChoice::Local && self.remote.is_shared();
-        let payload = match read.wire.filter(|_| remote || self.local.counts_bytes()) {
-            Some(wire) => match self.encode(read, wire, policy, entry) {
-                Ok(payload) => Some(payload),
-                Err(why) => {
-                    finish(leading, stored);
-                    return Err(why);
-                }
-            },
-            None => None,
+        let to_remote = policy.tier != TierChoice::Local && self.remote.is_shared();
+        let wire = read.wire.filter(|_| to_remote || self.local.counts_bytes());
+        let payload = match wire.map(|wire| self.encode(read, wire, policy, entry)).transpose() {
+            Ok(payload) => payload,
+            Err(why) => {
+                lead.finish(Outcome::Value(stored));
+                return Err(why);
+            }
         };
+        // Callers who wait find the value in process memory; where that holds none, they have to wait for the remote tier.
+        let mut lead = Some(lead);
         if policy.tier != TierChoice::Remote {
-            self.keep_local(read.key, &stored, payload.as_ref().map_or(0, Vec::len), removals);
-            // The followers find the value here and need not wait for the remote tier.
-            finish(leading, stored);
-            self.store_remote(read.key, entry, payload.filter(|_| remote), removals).await;
-        } else {
-            self.store_remote(read.key, entry, payload.filter(|_| remote), removals).await;
-            finish(leading, stored);
+            self.keep_local(read.key, &stored, policy, payload.as_ref().map_or(0, Vec::len), removals);
+            if let Some(lead) = lead.take() {
+                lead.finish(Outcome::Value(Arc::clone(&stored)));
+            }
+        }
+        if let Some(bytes) = payload.filter(|_| to_remote && self.removals.load(Ordering::Acquire) == removals) {
+            let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
+            let unlock = lock.map(LoadLock::hand_over);
+            if let Err(error) = self.remote.store(&[StoreRequest { key: read.key, bytes: &bytes, ttl, unlock }]).await {
+                self.remote_failed("store an entry", &error);
+            }
+        }
+        if let Some(lead) = lead {
+            lead.finish(Outcome::Value(stored));
         }
         Ok(())
     }
 
-    async fn store_remote<T>(&self, key: &str, entry: &Entry<T>, payload: Option<Vec<u8>>, removals: u64) {
-        let Some(bytes) = payload else { return };
-        if self.removals.load(Ordering::Acquire) != removals {
-            return;
-        }
-        let ttl = entry.meta.expires.since(self.clock.now());
-        if let Err(error) = self.remote.store(&[StoreRequest { key, bytes: &bytes, ttl, unlock: None }]).await {
-            self.remote_failed("store an entry", &error);
-        }
-    }
-
-    fn encode<T, E>(
+    fn encode<T: 'static, E>(
         &self,
         read: &Read<'_, T, E>,
-        wire: &crate::envelope::Wire<T>,
+        wire: &Wire<T>,
         policy: &Policy,
         entry: &Entry<T>,
     ) -> Result<Vec<u8>, FillRefusal> {
@@ -262,11 +285,10 @@ impl Engine {
         };
         match (wire.encode)(&header, &entry.value, self.settings.compression) {
             Ok(bytes) if bytes.len() <= self.settings.payload_bytes_max => Ok(bytes),
-            Ok(bytes) => {
+            Ok(_) => {
                 self.warn_once(&format!(
-                    "values of {:?} reach {} bytes, more than payload_bytes_max = {}: they are not stored",
+                    "values of {:?} exceed payload_bytes_max = {}: they are not stored",
                     read.function.name(),
-                    bytes.len().next_power_of_two(),
                     self.settings.payload_bytes_max
                 ));
                 Err(FillRefusal::TooLarge)
@@ -277,28 +299,13 @@ impl Engine {
             }
         }
     }
-
-    fn count_load(&self, function: &'static str, cost: Duration, ok: bool) {
-        self.counters.loads.up();
-        if !ok {
-            self.counters.load_errors.up();
-        }
-        let micros = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
-        self.tell(&Event::Load { function, micros, ok });
-    }
 }
 
-/// The tags that matter for a value of this presence, each once.
+/// The tags that matter for a value of this presence.
 fn recorded(captured: &[Captured], deps: &Deps, presence: Presence) -> Box<[Recorded]> {
     captured
         .iter()
         .filter(|tag| deps.matters(tag.cell.tag(), presence))
         .filter_map(|tag| Some(Recorded { cell: Arc::clone(&tag.cell), version: tag.version? }))
         .collect()
-}
-
-fn finish(leading: Option<Leading<'_>>, entry: Arc<StoredEntry>) {
-    if let Some(leading) = leading {
-        leading.finish(Outcome::Value(entry));
-    }
 }

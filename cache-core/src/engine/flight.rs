@@ -51,6 +51,20 @@ impl Flight {
         }
     }
 
+    /// A flight that nobody finds by its key.
+    pub(crate) fn unregistered(started: Moment) -> Arc<Self> {
+        Arc::new(Self::new(started))
+    }
+
+    /// Ends the flight; only the first end counts.
+    pub(crate) fn end(&self, end: Outcome) {
+        self.outcome.send_if_modified(|outcome| {
+            let first = outcome.is_none();
+            outcome.get_or_insert(end);
+            first
+        });
+    }
+
     pub(crate) fn started(&self) -> Moment {
         self.started
     }
@@ -129,6 +143,12 @@ impl Flights {
         }
     }
 
+    /// Whether the key is being loaded.
+    pub(crate) fn is_flying(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -147,18 +167,14 @@ impl Leading<'_> {
     }
 
     pub(crate) fn finish(self, outcome: Outcome) {
-        self.flight.outcome.send_replace(Some(outcome));
+        self.flight.end(outcome);
     }
 }
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
         self.flights.0.remove_if(&self.key, |_, flight| Arc::ptr_eq(flight, &self.flight));
-        self.flight.outcome.send_if_modified(|outcome| {
-            let abandoned = outcome.is_none();
-            outcome.get_or_insert(Outcome::Abandoned);
-            abandoned
-        });
+        self.flight.end(Outcome::Abandoned);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         entry::{Entry, Meta, Recorded, StoredEntry},
         flight::Flight,
         mutation::Mutation,
+        refresh,
     },
     envelope::{Envelope, Header, Wire},
     error::Error,
@@ -33,6 +34,18 @@ pub(crate) struct Lookup<'a> {
     pub(crate) flight: Option<&'a Flight>,
 }
 
+/// What the tiers have.
+pub(crate) enum Found {
+    /// A valid entry.
+    Fresh(Arc<StoredEntry>, Tier),
+    /// An entry past its TTL, within the grace that the policy gives, and never made stale.
+    Stale(Arc<StoredEntry>),
+    /// Nothing that could be served.
+    Nothing,
+    /// The remote tier did not say.
+    Down,
+}
+
 /// The states of tags, as found out during one read.
 #[derive(Default)]
 struct Known(Vec<(Arc<Cell>, TagState)>);
@@ -44,8 +57,8 @@ impl Known {
 }
 
 impl Engine {
-    /// The value from whichever tier can prove it valid. A fault of the remote tier is a miss and an event.
-    pub(crate) async fn lookup<T, E>(&self, read: &Read<'_, T, E>, how: Lookup<'_>) -> Option<(Arc<StoredEntry>, Tier)>
+    /// The entry from whichever tier can prove it valid. A fault of the remote tier is an event.
+    pub(crate) async fn lookup<T, E>(&self, read: &Read<'_, T, E>, how: Lookup<'_>) -> Found
     where
         T: Send + Sync + 'static,
     {
@@ -53,61 +66,83 @@ impl Engine {
             Ok(found) => found,
             Err(error) => {
                 self.remote_failed("read an entry", &error);
-                None
+                Found::Down
             }
         }
     }
 
-    async fn try_lookup<T, E>(
-        &self,
-        read: &Read<'_, T, E>,
-        how: Lookup<'_>,
-    ) -> Result<Option<(Arc<StoredEntry>, Tier)>, Error>
+    async fn try_lookup<T, E>(&self, read: &Read<'_, T, E>, how: Lookup<'_>) -> Result<Found, Error>
     where
         T: Send + Sync + 'static,
     {
         let mut known = Known::default();
-        if let Some(entry) = self.local_candidate(read, how.policy.tier) {
+        let mut stale = Found::Nothing;
+        if let Some(entry) = self.local_candidate(read, how.policy) {
             let cells: Vec<_> = entry.meta.deps.iter().map(|dep| Arc::clone(&dep.cell)).collect();
             self.ask(None, &cells, how, &mut known).await?;
             if entry.meta.deps.iter().all(|dep| how.is_valid(&known, dep)) {
-                return Ok(Some((entry, Tier::Local)));
+                if entry.meta.is_alive(self.clock.now()) {
+                    return Ok(Found::Fresh(entry, Tier::Local));
+                }
+                stale = Found::Stale(entry);
             }
         }
         let Some(wire) = read.wire.filter(|_| how.policy.tier != TierChoice::Local && self.remote.is_shared()) else {
-            return Ok(None);
+            return Ok(stale);
         };
         let removals = self.removals.load(Ordering::Acquire);
-        let Some(bytes) = self.ask(Some(read.key), how.cells, how, &mut known).await? else { return Ok(None) };
+        let Some(bytes) = self.ask(Some(read.key), how.cells, how, &mut known).await? else { return Ok(stale) };
         let entry = match self.open(read, wire, how, &bytes, &mut known).await {
             Ok(Some(entry)) => entry,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(stale),
             Err(error) if error.is_remote() => return Err(error),
             Err(error) => {
                 self.poisoned(read.key, &error).await;
-                return Ok(None);
+                return Ok(stale);
             }
         };
         if how.policy.tier == TierChoice::Both {
-            self.keep_local(read.key, &entry, bytes.len(), removals);
+            self.keep_local(read.key, &entry, how.policy, bytes.len(), removals);
         }
-        Ok(Some((entry, Tier::Remote)))
+        if entry.meta.is_alive(self.clock.now()) {
+            Ok(Found::Fresh(entry, Tier::Remote))
+        } else {
+            Ok(Found::Stale(entry))
+        }
     }
 
     /// A local copy that only lacks the proof that its tags still have their versions.
-    fn local_candidate<T, E>(&self, read: &Read<'_, T, E>, tier: TierChoice) -> Option<Arc<StoredEntry>>
+    fn local_candidate<T, E>(&self, read: &Read<'_, T, E>, policy: &Policy) -> Option<Arc<StoredEntry>>
+    where
+        T: Send + Sync + 'static,
+    {
+        self.local_copy(read, policy.tier).filter(|entry| {
+            entry.meta.complete
+                && self.clock.now() < entry.meta.expires.after(policy.grace())
+                && self.heard_of_removals_since(entry.meta.created)
+        })
+    }
+
+    /// What this node loaded while the remote tier was down, if it may still answer.
+    pub(crate) fn degraded<T, E>(&self, read: &Read<'_, T, E>, policy: &Policy) -> Option<Arc<StoredEntry>>
+    where
+        T: Send + Sync + 'static,
+    {
+        self.local_copy(read, policy.tier)
+            .filter(|entry| entry.meta.is_alive(self.clock.now()) && entry.meta.is_good_in_an_outage())
+    }
+
+    /// The local entry at the read's key, if this function stored it, with this type.
+    fn local_copy<T, E>(&self, read: &Read<'_, T, E>, tier: TierChoice) -> Option<Arc<StoredEntry>>
     where
         T: Send + Sync + 'static,
     {
         if tier == TierChoice::Remote {
             return None;
         }
-        self.local.get(read.key).filter(|entry| {
-            std::ptr::eq(entry.meta.function, read.function)
-                && entry.value.is::<T>()
-                && entry.meta.is_alive(self.clock.now())
-                && self.heard_of_removals_since(entry.meta.created)
-        })
+        self.local
+            .get(read.key)
+            .filter(|entry| std::ptr::eq(entry.meta.function, read.function) && entry.value.is::<T>())
     }
 
     /// One round trip: the bytes at `key`, and the states of those cells that are not known yet.
@@ -156,8 +191,8 @@ impl Engine {
     {
         let envelope = Envelope::parse(bytes)?;
         let header = envelope.header();
-        let left = header.expires_unix_ms.saturating_sub(self.clock.unix_ms());
-        if left == 0 || header.schema != self.schema_of(read, wire) {
+        let (now, grace) = (self.clock.unix_ms(), millis(how.policy.grace()));
+        if header.expires_unix_ms.saturating_add(grace) <= now || header.schema != self.schema_of(read, wire) {
             return Ok(None);
         }
         let deps: Box<[Recorded]> = header
@@ -170,20 +205,34 @@ impl Engine {
         if !deps.iter().all(|dep| how.is_valid(known, dep)) {
             return Ok(None);
         }
-        let meta = self.meta_of(read, header, left, deps);
+        let meta = self.meta_of(read, how.policy, header, deps);
         Ok(Some(Arc::new(Entry { meta, value: (wire.decode)(&envelope)? })))
     }
 
-    fn meta_of<T, E>(&self, read: &Read<'_, T, E>, header: &Header<'_>, left_ms: u64, deps: Box<[Recorded]>) -> Meta {
-        let now = self.clock.now();
+    fn meta_of<T, E>(
+        &self,
+        read: &Read<'_, T, E>,
+        policy: &Policy,
+        header: &Header<'_>,
+        deps: Box<[Recorded]>,
+    ) -> Meta {
+        let (now, unix) = (self.clock.now(), self.clock.unix_ms());
+        let born = now.before(Duration::from_millis(unix.saturating_sub(header.created_unix_ms)));
+        let left = Duration::from_millis(header.expires_unix_ms.saturating_sub(unix));
+        let overdue = Duration::from_millis(unix.saturating_sub(header.expires_unix_ms));
+        let expires = now.after(left).before(overdue);
+        let ahead_from = refresh::ahead_from(policy, born, expires);
         Meta {
             function: read.function,
             deps,
             created: now,
-            expires: now.after(Duration::from_millis(left_ms)),
+            expires,
             load_cost: header.load_cost,
             negative: header.negative,
             complete: true,
+            ahead_from,
+            refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, header.load_cost)),
+            degraded: None,
         }
     }
 
@@ -193,13 +242,20 @@ impl Engine {
     }
 
     /// Puts an entry into process memory, unless its key was removed since `removals` was read.
-    pub(crate) fn keep_local(&self, key: &str, entry: &Arc<StoredEntry>, payload_bytes: usize, removals: u64) {
+    pub(crate) fn keep_local(
+        &self,
+        key: &str,
+        entry: &Arc<StoredEntry>,
+        policy: &Policy,
+        payload_bytes: usize,
+        removals: u64,
+    ) {
         let weight = if self.local.counts_bytes() {
             u32::try_from(key.len() + std::mem::size_of_val(&**entry) + payload_bytes).unwrap_or(u32::MAX)
         } else {
             1
         };
-        let ttl = entry.meta.expires.since(self.clock.now());
+        let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
         self.local.put(key, Arc::clone(entry), weight, ttl);
         if self.removals.load(Ordering::Acquire) != removals {
             self.local.remove(key);
@@ -224,4 +280,8 @@ impl Lookup<'_> {
             None => self.trust_cells && dep.cell.version() == dep.version,
         }
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

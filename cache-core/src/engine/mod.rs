@@ -1,5 +1,6 @@
 //! The engine: reads, fills and invalidations over ports. It knows no SQL, no Redis and no SeaORM.
 
+mod breaker;
 mod bus;
 pub(crate) mod call;
 mod cells;
@@ -10,19 +11,23 @@ mod fill;
 mod flight;
 mod intent;
 mod lease;
+mod load;
+mod lock;
 mod lookup;
 mod mutation;
 mod read;
+mod refresh;
 mod remove;
 mod scope;
 mod settings;
 mod stats;
 mod tasks;
+mod turns;
 
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -30,7 +35,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use self::{cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, stats::Counters, tasks::Tasks};
+use self::{
+    breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, refresh::Refreshes,
+    stats::Counters, tasks::Tasks, turns::Turns,
+};
 pub use self::{
     deferred::Invalidation,
     explain::{Explanation, TagReport, Validity},
@@ -72,6 +80,8 @@ pub(crate) struct Engine {
     cells: Cells,
     lease: Lease,
     flights: Flights,
+    turns: Turns,
+    refreshes: Refreshes,
     deferred: Arc<Deferred>,
     counters: Counters,
     tasks: Tasks,
@@ -86,15 +96,17 @@ pub(crate) struct Engine {
 impl Engine {
     /// Starts a node and its background work.
     pub(crate) fn start(parts: Parts) -> Arc<Self> {
-        let engine = Arc::new(Self {
+        let engine = Arc::new_cyclic(|weak: &Weak<Self>| Self {
+            remote: behind_breaker(&parts, weak),
             clock: parts.clock,
             local: parts.local,
-            remote: parts.remote,
             bus: parts.bus,
             listener: parts.listener,
             cells: Cells::new(),
             lease: Lease::new(),
             flights: Flights::new(),
+            turns: Turns::new(),
+            refreshes: Refreshes::default(),
             deferred: Arc::new(Deferred::new(parts.settings.deferred_tags_max)),
             settings: parts.settings,
             counters: Counters::default(),
@@ -185,10 +197,30 @@ impl Engine {
         self.tell(&Event::Warning { text });
     }
 
+    fn breaker_changed(&self, open: bool) {
+        tracing::warn!(open, "circuit breaker of the remote tier");
+        self.tell(&Event::Breaker { open });
+    }
+
     /// Whether a local copy made at `created` can have missed no removal by key.
     fn heard_of_removals_since(&self, created: Moment) -> bool {
         created.to_nanos() >= self.heard_since.load(Ordering::Acquire)
     }
+}
+
+/// A tier in this process does not fail, and needs no breaker.
+fn behind_breaker(parts: &Parts, engine: &Weak<Engine>) -> Arc<dyn RemoteTier> {
+    let remote = Arc::clone(&parts.remote);
+    if !remote.is_shared() {
+        return remote;
+    }
+    let engine = Weak::clone(engine);
+    let changed = move |open| {
+        if let Some(engine) = engine.upgrade() {
+            engine.breaker_changed(open);
+        }
+    };
+    Arc::new(Breaker::new(remote, parts.clock.clone(), Box::new(changed)))
 }
 
 #[cfg(test)]

@@ -8,14 +8,19 @@ use crate::{
         call::{Deps, Read},
         cells::Cell,
         entry::StoredEntry,
-        fill::{Captured, Load},
+        fill::Captured,
         flight::{Flight, Outcome, Role},
-        lookup::Lookup,
+        load::{Lead, Load},
+        lock::{LOCK_TTL, LoadLock, POLL_MAX, POLL_MIN},
+        lookup::{Found, Lookup},
         mutation::Mutation,
+        refresh::Refreshing,
         scope::LoadScope,
+        turns::Place,
     },
-    event::{Event, FillRefusal, Tier},
+    event::{Event, FillRefusal, StaleReason, Tier},
     policy::{Consistency, Policy, TierChoice},
+    ports::LockRequest,
     tag::Tag,
 };
 
@@ -26,6 +31,16 @@ struct Call<'a, 'r, T: 'static, E> {
     deps: Deps,
     tags: Vec<Tag>,
     cells: Vec<Arc<Cell>>,
+    /// An entry past its TTL that may answer for a loader.
+    fallback: Option<Arc<StoredEntry>>,
+}
+
+/// What process memory says.
+enum Local<T> {
+    Hit(T),
+    /// Valid, and this caller is the one to load it anew.
+    Refresh(Arc<StoredEntry>, Refreshing),
+    Nothing,
 }
 
 /// What a caller knows after it has tried to share a load.
@@ -35,6 +50,19 @@ enum Shared<T, E> {
     Alone,
     /// The leader went away: try again.
     Again,
+}
+
+/// What a caller holds when it may load.
+struct Cleared<'a> {
+    captured: Result<Vec<Captured>, FillRefusal>,
+    lead: Lead<'a>,
+    lock: Option<LoadLock>,
+}
+
+/// Whether a caller loads, or has its answer.
+enum Clearance<'a, T, E> {
+    Load(Cleared<'a>),
+    Done(Result<T, E>),
 }
 
 impl Engine {
@@ -51,39 +79,43 @@ impl Engine {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        if let Some(value) = self.local_hit(read) {
-            return Ok(value);
+        // What is not a hit is boxed, so that the future of a hit stays small.
+        match self.local_hit(read) {
+            Local::Hit(value) => Ok(value),
+            Local::Refresh(entry, place) => Box::pin(self.refresh_in_front(read, deps(), entry, place, loader)).await,
+            Local::Nothing => Box::pin(self.read_slowly(read, deps(), loader)).await,
         }
-        // Boxed, so that the future of a local hit stays small.
-        Box::pin(self.read_slowly(read, deps(), loader)).await
     }
 
     /// The hot path: no lock, no allocation, nothing asked of anybody.
-    fn local_hit<T, E>(&self, read: &Read<'_, T, E>) -> Option<T>
+    fn local_hit<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>) -> Local<T>
     where
         T: Clone + Send + Sync + 'static,
     {
-        let overrides = read.policy;
-        if overrides.consistency.unwrap_or(self.settings.policy.consistency) != Consistency::Bounded
-            || overrides.tier.unwrap_or(self.settings.policy.tier) == TierChoice::Remote
+        let defaults = &self.settings.policy;
+        if read.policy.consistency.unwrap_or(defaults.consistency) != Consistency::Bounded
+            || read.policy.tier.unwrap_or(defaults.tier) == TierChoice::Remote
         {
-            return None;
+            return Local::Nothing;
         }
-        let entry = self.local.get(read.key)?;
-        let value = entry.value.downcast_ref::<T>()?;
-        if !std::ptr::eq(entry.meta.function, read.function) {
-            return None;
-        }
+        let Some(entry) = self.local.get(read.key) else { return Local::Nothing };
+        let Some(value) = entry.value.downcast_ref::<T>() else { return Local::Nothing };
         let now = self.clock.now();
-        if !self.lease.holds(now) || !entry.meta.is_alive(now) || !entry.meta.is_verified() {
-            return None;
+        if !std::ptr::eq(entry.meta.function, read.function)
+            || !self.lease.holds(now)
+            || !entry.meta.is_alive(now)
+            || !entry.meta.is_verified()
+        {
+            return Local::Nothing;
         }
-        if let Some(outer) = LoadScope::current() {
-            outer.used(&entry.meta);
+        if now >= entry.meta.refresh_from
+            && let Some(place) = self.consider_refresh(read, &entry.meta)
+        {
+            return Local::Refresh(entry, place);
         }
-        self.counters.hits_local.up();
-        self.tell(&Event::Hit { function: read.function.name(), tier: Tier::Local });
-        Some(value.clone())
+        let value = value.clone();
+        self.hit(read, &entry, Tier::Local);
+        Local::Hit(value)
     }
 
     async fn read_slowly<T, E, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: Deps, loader: L) -> Result<T, E>
@@ -92,18 +124,22 @@ impl Engine {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let tags = deps.tags();
-        let cells = tags.iter().map(|tag| self.cells.cell(tag)).collect();
-        let policy = self.settings.policy.overridden(read.policy);
-        let call = Call { read, policy, deps, tags, cells };
-        match policy.consistency {
+        let call = self.call(read, deps);
+        match call.policy.consistency {
             Consistency::Bounded => self.read_bounded(call, loader).await,
             Consistency::Strict => self.read_strict(call, loader).await,
         }
     }
 
+    fn call<'a, 'r, T: 'static, E>(&self, read: &'a Read<'r, T, E>, deps: Deps) -> Call<'a, 'r, T, E> {
+        let tags = deps.tags();
+        let cells = tags.iter().map(|tag| self.cells.cell(tag)).collect();
+        let policy = self.settings.policy.overridden(read.policy);
+        Call { read, policy, deps, tags, cells, fallback: None }
+    }
+
     /// Callers share everything from the look at the tiers on, unless an invalidation comes between.
-    async fn read_bounded<T, E, L, Fut>(self: &Arc<Self>, call: Call<'_, '_, T, E>, loader: L) -> Result<T, E>
+    async fn read_bounded<T, E, L, Fut>(self: &Arc<Self>, mut call: Call<'_, '_, T, E>, loader: L) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
         L: FnOnce(LoadScope) -> Fut,
@@ -125,44 +161,33 @@ impl Engine {
                 },
             }
         };
-        let flight = leading.as_ref().map(|leading| Arc::clone(leading.flight()));
+        let lead = Lead { flight: leading, turn: None };
         let trust_cells = self.lease.holds(self.clock.now());
-        if let Some((entry, tier)) = self.look_up(&call, trust_cells, flight.as_deref()).await {
-            let value = self.hit(call.read, &entry, tier);
-            if let Some(leading) = leading {
-                leading.finish(Outcome::Value(entry));
-            }
-            if let Some(value) = value {
-                return Ok(value);
-            }
-            return self.load(call.load_uncached(), None, loader).await;
+        let found = self.look_up(&call, trust_cells, lead.flight().map(|flight| &**flight)).await;
+        if let Some((value, entry)) = self.accept(&mut call, found) {
+            lead.finish(Outcome::Value(entry));
+            return Ok(value);
         }
         self.missed(call.read);
-        let captured = self.capture_for(&call, flight.as_deref()).await;
-        if let (Some(flight), Some(versions)) = (&flight, versions_of(&captured)) {
-            flight.set_captured(versions);
-        }
-        self.load(call.load_under(captured), leading, loader).await
+        self.obtain(call, lead, trust_cells, loader).await
     }
 
     /// Every caller asks the remote tier itself, and shares a load only if that load began under the very versions it was told.
-    async fn read_strict<T, E, L, Fut>(self: &Arc<Self>, call: Call<'_, '_, T, E>, loader: L) -> Result<T, E>
+    async fn read_strict<T, E, L, Fut>(self: &Arc<Self>, mut call: Call<'_, '_, T, E>, loader: L) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        if let Some((entry, tier)) = self.look_up(&call, false, None).await
-            && let Some(value) = self.hit(call.read, &entry, tier)
-        {
+        let found = self.look_up(&call, false, None).await;
+        if let Some((value, _)) = self.accept(&mut call, found) {
             return Ok(value);
         }
         self.missed(call.read);
-        loop {
-            let captured = self.capture_for(&call, None).await;
-            let versions = versions_of(&captured).filter(|_| !call.deps.is_auto());
-            let Some(versions) = versions else {
-                return self.load(call.load_under(captured), None, loader).await;
+        let lead = loop {
+            let (captured, _) = self.capture_for(&call, None, None).await;
+            let Some(versions) = versions_of(&captured).filter(|_| !call.deps.is_auto()) else {
+                break Lead::default();
             };
             match self.flights.join_or_lead(call.read.key, self.clock.now(), |flight| flight.has_captured(&versions)) {
                 Role::Lead(leading) => {
@@ -170,39 +195,212 @@ impl Engine {
                         leading.flight().watch(&tag.cell, tag.sequence);
                     }
                     leading.flight().set_captured(versions);
-                    return self.load(call.load_under(captured), Some(leading), loader).await;
+                    break Lead { flight: Some(leading), turn: None };
                 }
                 Role::Join(flight) => match self.share(call.read, &flight).await {
                     Shared::Done(result) => return result,
-                    Shared::Alone => return self.load(call.load_under(captured), None, loader).await,
+                    Shared::Alone => break Lead::default(),
                     Shared::Again => {}
                 },
+            }
+        };
+        self.obtain(call, lead, false, loader).await
+    }
+
+    /// Loads a valid entry anew in front of its caller. Whoever cannot, or need not, is served what there is.
+    async fn refresh_in_front<T, E, L, Fut>(
+        self: &Arc<Self>,
+        read: &Read<'_, T, E>,
+        deps: Deps,
+        entry: Arc<StoredEntry>,
+        place: Refreshing,
+        loader: L,
+    ) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let mut call = self.call(read, deps);
+        let (captured, lock) = self.capture_for(&call, None, self.lock_token(&call)).await;
+        let may = lock.is_some() || !self.wants_lock(&call);
+        if let Some(value) = entry.value.downcast_ref::<T>().filter(|_| !may) {
+            self.hit(read, &entry, Tier::Local);
+            return Ok(value.clone());
+        }
+        call.fallback = Some(entry);
+        let result = self.load(call.load_with(Cleared { captured, lead: Lead::default(), lock }), loader).await;
+        drop(place);
+        result
+    }
+
+    /// Loads, once no other process does, and shares the load with whoever may share it.
+    async fn obtain<T, E, L, Fut>(
+        self: &Arc<Self>,
+        call: Call<'_, '_, T, E>,
+        lead: Lead<'_>,
+        trust_cells: bool,
+        loader: L,
+    ) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        match self.clear(&call, lead, trust_cells).await {
+            Clearance::Done(result) => result,
+            Clearance::Load(cleared) => self.load(call.load_with(cleared), loader).await,
+        }
+    }
+
+    /// Waits for the load lock, or for what its holder loads; for at most `lock_wait`.
+    async fn clear<'l, T, E>(
+        self: &Arc<Self>,
+        call: &Call<'_, '_, T, E>,
+        lead: Lead<'l>,
+        trust_cells: bool,
+    ) -> Clearance<'l, T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let give_up = self.clock.now().after(call.policy.lock_wait);
+        let mut pause = POLL_MIN;
+        let mut waited = false;
+        loop {
+            let token = self.lock_token(call).filter(|_| self.clock.now() < give_up);
+            let flight = lead.flight().map(|flight| &**flight);
+            let (captured, lock) = self.capture_for(call, flight, token).await;
+            let Some(versions) = versions_of(&captured) else {
+                // A write is in flight, or the remote tier is down: nothing can be stored, but the load can be shared.
+                return self.take_turn(call, lead).await;
+            };
+            if let Some(flight) = flight {
+                flight.set_captured(versions);
+            }
+            if token.is_none() || lock.is_some() {
+                if waited {
+                    self.lock_waited(call.read, false);
+                }
+                return Clearance::Load(Cleared { captured, lead, lock });
+            }
+            waited = true;
+            self.clock.sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+            pause = (pause * 2).min(POLL_MAX);
+            let flight = lead.flight().map(|flight| &**flight);
+            let trust_cells = trust_cells && self.lease.holds(self.clock.now());
+            if let Found::Fresh(entry, tier) = self.look_up(call, trust_cells, flight).await
+                && let Some(value) = self.value_of(&entry)
+            {
+                self.lock_waited(call.read, true);
+                self.hit(call.read, &entry, tier);
+                lead.finish(Outcome::Value(entry));
+                return Clearance::Done(Ok(value));
             }
         }
     }
 
-    async fn look_up<T, E>(
+    /// Waits for the next load of the key to start, and shares that one.
+    async fn take_turn<'l, T, E>(self: &Arc<Self>, call: &Call<'_, '_, T, E>, mut lead: Lead<'l>) -> Clearance<'l, T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        loop {
+            match self.turns.take(call.read.key, self.clock.now()) {
+                Place::Lead(waiting) => {
+                    lead.turn = Some(waiting.turn().await);
+                    let (captured, _) = self.capture_for(call, None, None).await;
+                    return Clearance::Load(Cleared { captured, lead, lock: None });
+                }
+                Place::Follow(flight) => {
+                    let outcome = flight.outcome().await;
+                    match self.share_outcome(call.read, outcome.clone()) {
+                        Shared::Done(result) => {
+                            lead.finish(outcome);
+                            return Clearance::Done(result);
+                        }
+                        Shared::Alone => {
+                            let (captured, _) = self.capture_for(call, None, None).await;
+                            return Clearance::Load(Cleared { captured, lead, lock: None });
+                        }
+                        Shared::Again => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look_up<T: Send + Sync + 'static, E>(
         &self,
         call: &Call<'_, '_, T, E>,
         trust_cells: bool,
         flight: Option<&Flight>,
-    ) -> Option<(Arc<StoredEntry>, Tier)>
-    where
-        T: Send + Sync + 'static,
-    {
+    ) -> Found {
         self.lookup(call.read, Lookup { policy: &call.policy, cells: &call.cells, trust_cells, flight }).await
     }
 
-    async fn capture_for<T, E>(
-        &self,
+    /// The value found, if it may be served; notes a fallback otherwise.
+    fn accept<T, E>(self: &Arc<Self>, call: &mut Call<'_, '_, T, E>, found: Found) -> Option<(T, Arc<StoredEntry>)>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        match found {
+            Found::Fresh(entry, tier) => {
+                let value = self.value_of(&entry)?;
+                self.hit(call.read, &entry, tier);
+                Some((value, entry))
+            }
+            Found::Stale(entry) => {
+                let overdue = self.clock.now().since(entry.meta.expires);
+                let served = overdue < call.policy.stale_while_revalidate && call.read.background.is_some();
+                if served {
+                    let value = self.value_of(&entry)?;
+                    let _in_background = self.refresh_now(call.read);
+                    self.stale_served(call.read, StaleReason::Revalidating);
+                    return Some((value, entry));
+                }
+                call.fallback = Some(entry).filter(|_| overdue < call.policy.stale_if_error);
+                None
+            }
+            Found::Down => {
+                let entry = self.degraded(call.read, &call.policy).filter(|_| self.may_degrade(&call.policy))?;
+                let value = self.value_of(&entry)?;
+                self.stale_served(call.read, StaleReason::RemoteDown);
+                Some((value, entry))
+            }
+            Found::Nothing => None,
+        }
+    }
+
+    fn wants_lock<T: 'static, E>(&self, call: &Call<'_, '_, T, E>) -> bool {
+        call.policy.lock && call.policy.tier != TierChoice::Local && call.read.wire.is_some() && self.remote.is_shared()
+    }
+
+    fn lock_token<T: 'static, E>(&self, call: &Call<'_, '_, T, E>) -> Option<u64> {
+        self.wants_lock(call).then(rand::random)
+    }
+
+    /// Captures the declared tags; with a token, tries for the load lock too.
+    async fn capture_for<T: 'static, E>(
+        self: &Arc<Self>,
         call: &Call<'_, '_, T, E>,
         flight: Option<&Flight>,
-    ) -> Result<Vec<Captured>, FillRefusal> {
-        match self.capture(&call.tags, call.policy.ttl, flight).await {
-            Ok(captured) => Ok(captured),
+        token: Option<u64>,
+    ) -> (Result<Vec<Captured>, FillRefusal>, Option<LoadLock>) {
+        let key = call.read.key;
+        let request = token.map(|token| LockRequest { key, token, ttl: LOCK_TTL });
+        // Made before the request, so that a caller who is cancelled during it gives the lock back all the same.
+        let lock = token.map(|token| LoadLock::new(self, key, token));
+        match self.capture_and_lock(&call.tags, call.policy.ttl, flight, request).await {
+            Ok((captured, true)) => (Ok(captured), lock),
+            Ok((captured, false)) => {
+                if let Some(lock) = lock {
+                    let _not_ours = lock.hand_over();
+                }
+                (Ok(captured), None)
+            }
             Err(error) => {
                 self.remote_failed("capture versions", &error);
-                Err(FillRefusal::RemoteDown)
+                (Err(FillRefusal::RemoteDown), None)
             }
         }
     }
@@ -211,33 +409,37 @@ impl Engine {
     where
         T: Clone + Send + Sync + 'static,
     {
-        match flight.outcome().await {
-            Outcome::Value(entry) => match entry.value.downcast_ref::<T>() {
-                Some(value) if std::ptr::eq(entry.meta.function, read.function) => {
-                    if let Some(outer) = LoadScope::current() {
-                        outer.used(&entry.meta);
-                    }
-                    self.joined(read);
-                    Shared::Done(Ok(value.clone()))
-                }
-                _ => Shared::Alone,
-            },
-            Outcome::Failed(error) => {
-                let shared = error.and_then(|error| read.share_error.as_ref()?.unwrap(&error));
-                shared.map_or(Shared::Alone, |error| {
-                    self.joined(read);
-                    Shared::Done(Err(error))
-                })
-            }
-            Outcome::Abandoned => Shared::Again,
-        }
+        self.share_outcome(read, flight.outcome().await)
     }
 
-    fn hit<T, E>(&self, read: &Read<'_, T, E>, entry: &StoredEntry, tier: Tier) -> Option<T>
+    fn share_outcome<T, E>(&self, read: &Read<'_, T, E>, outcome: Outcome) -> Shared<T, E>
     where
         T: Clone + Send + Sync + 'static,
     {
-        let value = entry.value.downcast_ref::<T>()?.clone();
+        let shared = match outcome {
+            Outcome::Value(entry) if std::ptr::eq(entry.meta.function, read.function) => {
+                let value = self.value_of(&entry);
+                if let Some(outer) = LoadScope::current() {
+                    outer.used(&entry.meta);
+                }
+                value.map(Ok)
+            }
+            Outcome::Value(_) => None,
+            Outcome::Failed(error) => error.and_then(|error| read.share_error.as_ref()?.unwrap(&error)).map(Err),
+            Outcome::Abandoned => return Shared::Again,
+        };
+        shared.map_or(Shared::Alone, |result| {
+            self.counters.joined.up();
+            self.tell(&Event::Joined { function: read.function.name() });
+            Shared::Done(result)
+        })
+    }
+
+    fn value_of<T: Clone + 'static>(&self, entry: &StoredEntry) -> Option<T> {
+        entry.value.downcast_ref::<T>().cloned()
+    }
+
+    fn hit<T: 'static, E>(&self, read: &Read<'_, T, E>, entry: &StoredEntry, tier: Tier) {
         if let Some(outer) = LoadScope::current() {
             outer.used(&entry.meta);
         }
@@ -246,32 +448,34 @@ impl Engine {
             Tier::Remote => self.counters.hits_remote.up(),
         }
         self.tell(&Event::Hit { function: read.function.name(), tier });
-        Some(value)
     }
 
-    fn joined<T, E>(&self, read: &Read<'_, T, E>) {
-        self.counters.joined.up();
-        self.tell(&Event::Joined { function: read.function.name() });
-    }
-
-    fn missed<T, E>(&self, read: &Read<'_, T, E>) {
+    fn missed<T: 'static, E>(&self, read: &Read<'_, T, E>) {
         self.counters.misses.up();
         self.tell(&Event::Miss { function: read.function.name() });
     }
 
+    fn lock_waited<T: 'static, E>(&self, read: &Read<'_, T, E>, delivered: bool) {
+        self.counters.lock_waits.up();
+        self.tell(&Event::LockWaited { function: read.function.name(), delivered });
+    }
+
     /// The cached value, if a tier can prove one valid; never loads.
-    pub(crate) async fn peek<T, E>(&self, read: &Read<'_, T, E>) -> Option<T>
+    pub(crate) async fn peek<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>) -> Option<T>
     where
         T: Clone + Send + Sync + 'static,
     {
-        if let Some(value) = self.local_hit(read) {
-            return Some(value);
+        match self.local_hit(read) {
+            Local::Hit(value) => return Some(value),
+            Local::Refresh(entry, _not_taken) => return self.value_of(&entry),
+            Local::Nothing => {}
         }
         let policy = self.settings.policy.overridden(read.policy);
         let trust_cells = policy.consistency == Consistency::Bounded && self.lease.holds(self.clock.now());
         let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None };
-        let (entry, tier) = self.lookup(read, how).await?;
-        self.hit(read, &entry, tier)
+        let Found::Fresh(entry, tier) = self.lookup(read, how).await else { return None };
+        self.hit(read, &entry, tier);
+        self.value_of(&entry)
     }
 
     /// Loads anew and stores, whatever the tiers hold.
@@ -287,26 +491,34 @@ impl Engine {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let deps = deps();
-        let call = Call {
-            read,
-            policy: self.settings.policy.overridden(read.policy),
-            tags: deps.tags(),
-            deps,
-            cells: Vec::new(),
-        };
-        let captured = self.capture_for(&call, None).await;
-        self.load(call.load_under(captured), None, loader).await
+        let call = self.call(read, deps());
+        let (captured, _) = self.capture_for(&call, None, None).await;
+        self.load(call.load_with(Cleared { captured, lead: Lead::default(), lock: None }), loader).await
+    }
+
+    /// As [`refresh`](Self::refresh), unless another process is at it: what a background refresh runs.
+    pub(crate) async fn refresh_once<T, E, D, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: D, loader: L)
+    where
+        T: Clone + Send + Sync + 'static,
+        D: FnOnce() -> Deps,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let call = self.call(read, deps());
+        let (captured, lock) = self.capture_for(&call, None, self.lock_token(&call)).await;
+        if lock.is_some() || !self.wants_lock(&call) {
+            let cleared = Cleared { captured, lead: Lead::default(), lock };
+            // A failure is counted, and the next read finds out for itself.
+            let _loaded = self.load(call.load_with(cleared), loader).await;
+        }
     }
 }
 
 impl<'r, T, E> Call<'_, 'r, T, E> {
-    fn load_under(&self, captured: Result<Vec<Captured>, FillRefusal>) -> Load<'_, 'r, T, E> {
-        Load { read: self.read, policy: &self.policy, deps: &self.deps, captured }
-    }
-
-    fn load_uncached(&self) -> Load<'_, 'r, T, E> {
-        self.load_under(Err(FillRefusal::Tags))
+    fn load_with<'a>(&'a self, cleared: Cleared<'a>) -> Load<'a, 'r, T, E> {
+        let Cleared { captured, lead, lock } = cleared;
+        let fallback = self.fallback.clone();
+        Load { read: self.read, policy: &self.policy, deps: &self.deps, captured, lead, lock, fallback }
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct EngineSettings {
     pub(crate) hook_lease: Duration,
     /// How long tags stay pending after a commit, for applications that read replicas.
     pub(crate) settle: Duration,
+    /// How long a value loaded while the remote tier is down may answer.
+    pub(crate) degraded_ttl: Duration,
     pub(crate) when_remote_is_down: WhenRemoteIsDown,
     /// More deferred tags than this collapse into one invalidation of everything.
     pub(crate) deferred_tags_max: usize,

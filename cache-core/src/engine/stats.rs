@@ -43,6 +43,14 @@ counters! {
     misses,
     /// Reads that shared another caller's load.
     joined,
+    /// Reads answered by an entry past its TTL, as the policy allows.
+    stale_served,
+    /// Reads answered during an outage of the remote tier by a value younger than `degraded_ttl`.
+    hits_degraded,
+    /// Valid entries loaded anew before their end.
+    refreshes,
+    /// Reads that waited for another process's load.
+    lock_waits,
     /// Reads that went past the cache: inside transactions, or with arguments that cannot be a key.
     bypasses,
     /// Times a loader ran.
@@ -99,7 +107,7 @@ impl Stats {
     /// Reads that asked the tiers.
     #[must_use]
     pub fn reads(&self) -> u64 {
-        self.hits_local + self.hits_remote + self.misses + self.joined
+        self.hits_local + self.hits_remote + self.hits_degraded + self.misses + self.joined
     }
 }
 

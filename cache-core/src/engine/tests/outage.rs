@@ -10,7 +10,7 @@ use crate::{
 #[tokio::test]
 async fn reads_go_on_from_the_database() {
     let (store, clock, db) = shared();
-    let a = Node::on(&store, &clock).await;
+    let a = Node::built(&store, &clock, |builder| builder.degraded_ttl(Duration::ZERO)).await;
     a.memory.fail_all();
     assert_eq!((a.read(&db).await, a.read(&db).await, db.queries()), (0, 0, 2));
     assert!(a.cache.stats().remote_errors > 0);

@@ -98,6 +98,7 @@ async fn a_commit_waits_until_its_intent_is_known_to_hold() {
     let during = intent.hold(async { (db.set(1), b.read(&db).await).1 }).await.unwrap();
     assert_eq!(during, 1, "begun anew before the commit: what was filled meanwhile is not served");
     assert!(intent.finish().await.is_done());
+    settle().await;
     assert_eq!(b.read(&db).await, 1);
 }
 

@@ -1,0 +1,179 @@
+//! Runs a loader: within its timeouts, with what may answer in its stead, and for all who wait.
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use crate::{
+    engine::{
+        Engine,
+        call::{Deps, Read},
+        cells::{Cell, Sequence},
+        entry::StoredEntry,
+        fill::{Before, Captured, Made},
+        flight::{Flight, Leading, Outcome},
+        lock::LoadLock,
+        scope::LoadScope,
+        turns::Running,
+    },
+    error::{Error, ErrorKind},
+    event::{Event, FillRefusal, StaleReason},
+    policy::Policy,
+};
+
+/// One load to be made.
+pub(crate) struct Load<'a, 'r, T: 'static, E> {
+    pub(crate) read: &'a Read<'r, T, E>,
+    pub(crate) policy: &'a Policy,
+    pub(crate) deps: &'a Deps,
+    /// The versions of the declared tags, or why there are none.
+    pub(crate) captured: Result<Vec<Captured>, FillRefusal>,
+    pub(crate) lead: Lead<'a>,
+    /// The load lock, if it is held.
+    pub(crate) lock: Option<LoadLock>,
+    /// What may answer if the loader fails or is slow.
+    pub(crate) fallback: Option<Arc<StoredEntry>>,
+}
+
+/// Those who wait for a load.
+#[derive(Default)]
+pub(crate) struct Lead<'a> {
+    /// Callers who found the load by its key.
+    pub(crate) flight: Option<Leading<'a>>,
+    /// Callers who came before the load began, while a write was in flight.
+    pub(crate) turn: Option<Running>,
+}
+
+impl Lead<'_> {
+    pub(crate) fn flight(&self) -> Option<&Arc<Flight>> {
+        self.flight.as_ref().map(Leading::flight)
+    }
+
+    pub(crate) fn finish(self, outcome: Outcome) {
+        if let Some(leading) = self.flight {
+            leading.finish(outcome.clone());
+        }
+        if let Some(running) = self.turn {
+            running.finish(outcome);
+        }
+    }
+}
+
+/// A value that may answer for the loader, and the entry it is from.
+type Fallback<T> = (T, Arc<StoredEntry>);
+
+/// What came of a loader.
+enum Loaded<T, E> {
+    Done(T),
+    Failed(E),
+    /// It failed or was given up as slow, and an older value answers.
+    Stale(Fallback<T>, StaleReason),
+}
+
+impl Engine {
+    /// Runs the loader and stores what it returns, if it may be stored.
+    pub(crate) async fn load<T, E, L, Fut>(self: &Arc<Self>, load: Load<'_, '_, T, E>, loader: L) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let Load { read, policy, deps, captured, lead, lock, fallback } = load;
+        let before = Before { removals: self.removals.load(Ordering::Acquire), cells: self.sequences(deps, policy) };
+        let fallback = fallback.and_then(|entry| Some((entry.value.downcast_ref::<T>()?.clone(), entry)));
+        let scope = if deps.is_auto() { LoadScope::recording(self, lead.flight()) } else { LoadScope::declared() };
+        let begun = self.clock.now();
+        let loading = scope.run(loader(scope.clone()));
+        let loaded = self.within_timeouts(read, policy, fallback, loading).await;
+        let load_cost = self.clock.now().since(begun);
+        self.count_load(read.function.name(), load_cost, matches!(loaded, Loaded::Done(_)));
+
+        let ((value, entry), why) = match loaded {
+            Loaded::Done(value) => {
+                let made = Made { value, load_cost, captured, collected: scope.collect(), before };
+                return Ok(self.fill(read, policy, deps, made, lead, lock).await);
+            }
+            Loaded::Failed(error) => {
+                lead.finish(Outcome::Failed(read.share_error.as_ref().map(|share| share.wrap(&error))));
+                return Err(error);
+            }
+            Loaded::Stale(stale, why) => (stale, why),
+        };
+        lead.finish(Outcome::Value(entry));
+        drop(lock);
+        self.stale_served(read, why);
+        if why == StaleReason::LoaderSlow {
+            // The load that was given up is made again in the background, if it can be.
+            let _in_background = self.refresh_now(read);
+        }
+        Ok(value)
+    }
+
+    async fn within_timeouts<T: 'static, E>(
+        &self,
+        read: &Read<'_, T, E>,
+        policy: &Policy,
+        fallback: Option<Fallback<T>>,
+        loading: impl Future<Output = Result<T, E>>,
+    ) -> Loaded<T, E> {
+        // The time runs from here, not from the loader's first await.
+        let hard = read.hard_timeout.map(|(span, error)| (span, error, self.clock.sleep(span)));
+        let hard = async {
+            let Some((span, error, passed)) = hard else { return std::future::pending().await };
+            passed.await;
+            let text = format!("the loader of {:?} passed its hard timeout of {span:?}", read.function.name());
+            error(Error::new(ErrorKind::Timeout, text))
+        };
+        let loading = async {
+            tokio::select! {
+                biased;
+                done = loading => done,
+                error = hard => Err(error),
+            }
+        };
+        let Some(fallback) = fallback else {
+            return match loading.await {
+                Ok(value) => Loaded::Done(value),
+                Err(error) => Loaded::Failed(error),
+            };
+        };
+        match self.clock.timeout(policy.soft_timeout, loading).await {
+            Some(Ok(value)) => Loaded::Done(value),
+            Some(Err(_)) => Loaded::Stale(fallback, StaleReason::LoaderFailed),
+            None => Loaded::Stale(fallback, StaleReason::LoaderSlow),
+        }
+    }
+
+    /// The cells of the declared tags as they are now, for a value that may have to live without versions.
+    fn sequences(&self, deps: &Deps, policy: &Policy) -> Vec<(Arc<Cell>, Sequence)> {
+        if deps.is_auto() || !self.may_degrade(policy) {
+            return Vec::new();
+        }
+        deps.iter()
+            .map(|dep| {
+                let cell = self.cells.cell(&dep.tag);
+                let sequence = cell.sequence();
+                (cell, sequence)
+            })
+            .collect()
+    }
+
+    pub(crate) fn stale_served<T: 'static, E>(&self, read: &Read<'_, T, E>, why: StaleReason) {
+        match why {
+            StaleReason::RemoteDown => self.counters.hits_degraded.up(),
+            _ => self.counters.stale_served.up(),
+        }
+        self.tell(&Event::StaleServed { function: read.function.name(), why });
+    }
+
+    fn count_load(&self, function: &'static str, cost: Duration, ok: bool) {
+        self.counters.loads.up();
+        if !ok {
+            self.counters.load_errors.up();
+        }
+        let micros = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
+        self.tell(&Event::Load { function, micros, ok });
+    }
+}
