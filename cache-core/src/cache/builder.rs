@@ -369,12 +369,9 @@ fn check(config: &CacheConfig) -> Result<(), Error> {
 }
 
 fn check_namespace(namespace: &str) -> Result<(), Error> {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if namespace.is_empty() || namespace.len() > 64 || !namespace.chars().all(allowed) {
-        return Err(setting(
-            "namespace",
-            format!("is {namespace:?}; it takes 1 to 64 letters, digits and the characters - _ . / :"),
-        ));
+        return Err(setting("namespace", format!("is {namespace:?}; it takes 1 to 64 of A-Z a-z 0-9 - _ .")));
     }
     Ok(())
 }

@@ -146,6 +146,9 @@ impl Engine {
                     self.keep_local(read.key, &stored, policy, 0, before.removals);
                 }
                 lead.finish(Outcome::Value(stored));
+                if let Some(lock) = lock {
+                    lock.give_back().await;
+                }
                 Err(why)
             }
         };
@@ -254,9 +257,14 @@ impl Engine {
         }
         if let Some(bytes) = payload.filter(|_| to_remote && self.removals.load(Ordering::Acquire) == removals) {
             let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
-            let unlock = lock.map(LoadLock::hand_over);
-            if let Err(error) = self.remote.store(&[StoreRequest { key: read.key, bytes: &bytes, ttl, unlock }]).await {
-                self.remote_failed("store an entry", &error);
+            let unlock = lock.as_ref().map(LoadLock::token);
+            match self.remote.store(&[StoreRequest { key: read.key, bytes: &bytes, ttl, unlock }]).await {
+                Ok(()) => {
+                    if let Some(lock) = lock {
+                        lock.given_back();
+                    }
+                }
+                Err(error) => self.remote_failed("store an entry", &error),
             }
         }
         if let Some(lead) = lead {

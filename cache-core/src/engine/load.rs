@@ -97,12 +97,13 @@ impl Engine {
             }
             Loaded::Failed(error) => {
                 lead.finish(Outcome::Failed(read.share_error.as_ref().map(|share| share.wrap(&error))));
+                give_back(lock).await;
                 return Err(error);
             }
             Loaded::Stale(stale, why) => (stale, why),
         };
         lead.finish(Outcome::Value(entry));
-        drop(lock);
+        give_back(lock).await;
         self.stale_served(read, why);
         if why == StaleReason::LoaderSlow {
             // The load that was given up is made again in the background, if it can be.
@@ -175,5 +176,11 @@ impl Engine {
         }
         let micros = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
         self.tell(&Event::Load { function, micros, ok });
+    }
+}
+
+async fn give_back(lock: Option<LoadLock>) {
+    if let Some(lock) = lock {
+        lock.give_back().await;
     }
 }

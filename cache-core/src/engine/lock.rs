@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use dashmap::DashSet;
+
 use crate::{engine::Engine, ports::LockToken};
 
 /// A lock left behind by a dead process goes after this. Waiting callers do not wait for it; see `lock_wait`.
@@ -11,34 +13,73 @@ pub(crate) const LOCK_TTL: Duration = Duration::from_secs(10);
 pub(crate) const POLL_MIN: Duration = Duration::from_millis(4);
 pub(crate) const POLL_MAX: Duration = Duration::from_millis(64);
 
-/// A lock that this process holds. Dropped, it is given back in the background.
+/// The keys whose load lock this process holds. A caller who meets its own process's lock does not wait for it: what is
+/// loaded under it was overtaken by an invalidation, or the caller would share it.
+#[derive(Default)]
+pub(crate) struct HeldLocks(DashSet<Arc<str>>);
+
+impl HeldLocks {
+    pub(crate) fn holds(&self, key: &str) -> bool {
+        self.0.contains(key)
+    }
+}
+
+/// A lock that this process has asked for. Dropped, it is given back in the background.
 pub(crate) struct LoadLock {
     engine: Arc<Engine>,
-    key: String,
+    key: Arc<str>,
     token: LockToken,
-    held: bool,
+    given_back: bool,
 }
 
 impl LoadLock {
+    /// To be made before the request, so that a caller who is cancelled during it gives the lock back all the same.
     pub(crate) fn new(engine: &Arc<Engine>, key: &str, token: LockToken) -> Self {
-        Self { engine: Arc::clone(engine), key: key.to_owned(), token, held: true }
+        Self { engine: Arc::clone(engine), key: Arc::from(key), token, given_back: false }
     }
 
-    /// Hands the lock to a store, which gives it back in the same round trip.
-    pub(crate) fn hand_over(mut self) -> LockToken {
-        self.held = false;
+    pub(crate) fn token(&self) -> LockToken {
         self.token
+    }
+
+    /// The lock was won.
+    pub(crate) fn won(self) -> Self {
+        self.engine.held_locks.0.insert(Arc::clone(&self.key));
+        self
+    }
+
+    /// The lock was not won: it is another's.
+    pub(crate) fn lost(mut self) {
+        self.given_back = true;
+    }
+
+    /// A store has given the lock back in its own round trip.
+    pub(crate) fn given_back(mut self) {
+        self.given_back = true;
+        self.leave();
+    }
+
+    /// Gives the lock back now.
+    pub(crate) async fn give_back(mut self) {
+        self.given_back = true;
+        self.leave();
+        // A lock that cannot be given back ends by itself.
+        let _given_back = self.engine.remote.unlock(&self.key, self.token).await;
+    }
+
+    fn leave(&self) {
+        self.engine.held_locks.0.remove(&self.key);
     }
 }
 
 impl Drop for LoadLock {
     fn drop(&mut self) {
-        if !self.held {
+        if self.given_back {
             return;
         }
-        let (remote, key, token) = (Arc::clone(&self.engine.remote), std::mem::take(&mut self.key), self.token);
+        self.leave();
+        let (remote, key, token) = (Arc::clone(&self.engine.remote), Arc::clone(&self.key), self.token);
         let _unless_closed = self.engine.tasks.spawn(async move {
-            // A lock that cannot be given back ends by itself.
             let _given_back = remote.unlock(&key, token).await;
         });
     }

@@ -32,6 +32,8 @@ pub(crate) struct Lookup<'a> {
     /// Whether what this node verified earlier may be trusted; else every tag is asked for.
     pub(crate) trust_cells: bool,
     pub(crate) flight: Option<&'a Flight>,
+    /// Whether to ask the remote tier even if process memory has a valid entry.
+    pub(crate) past_local: bool,
 }
 
 /// What the tiers have.
@@ -77,7 +79,7 @@ impl Engine {
     {
         let mut known = Known::default();
         let mut stale = Found::Nothing;
-        if let Some(entry) = self.local_candidate(read, how.policy) {
+        if let Some(entry) = self.local_candidate(read, how.policy).filter(|_| !how.past_local) {
             let cells: Vec<_> = entry.meta.deps.iter().map(|dep| Arc::clone(&dep.cell)).collect();
             self.ask(None, &cells, how, &mut known).await?;
             if entry.meta.deps.iter().all(|dep| how.is_valid(&known, dep)) {

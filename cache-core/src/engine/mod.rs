@@ -4,6 +4,7 @@ mod breaker;
 mod bus;
 pub(crate) mod call;
 mod cells;
+mod clear;
 mod deferred;
 mod entry;
 mod explain;
@@ -36,8 +37,8 @@ use std::{
 use tokio::sync::watch;
 
 use self::{
-    breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, refresh::Refreshes,
-    stats::Counters, tasks::Tasks, turns::Turns,
+    breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, lock::HeldLocks,
+    refresh::Refreshes, stats::Counters, tasks::Tasks, turns::Turns,
 };
 pub use self::{
     deferred::Invalidation,
@@ -82,6 +83,7 @@ pub(crate) struct Engine {
     flights: Flights,
     turns: Turns,
     refreshes: Refreshes,
+    held_locks: HeldLocks,
     deferred: Arc<Deferred>,
     counters: Counters,
     tasks: Tasks,
@@ -107,6 +109,7 @@ impl Engine {
             flights: Flights::new(),
             turns: Turns::new(),
             refreshes: Refreshes::default(),
+            held_locks: HeldLocks::default(),
             deferred: Arc::new(Deferred::new(parts.settings.deferred_tags_max)),
             settings: parts.settings,
             counters: Counters::default(),

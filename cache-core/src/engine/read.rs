@@ -7,32 +7,29 @@ use crate::{
         Engine,
         call::{Deps, Read},
         cells::Cell,
+        clear::{Cleared, versions_of},
         entry::StoredEntry,
-        fill::Captured,
         flight::{Flight, Outcome, Role},
         load::{Lead, Load},
-        lock::{LOCK_TTL, LoadLock, POLL_MAX, POLL_MIN},
         lookup::{Found, Lookup},
         mutation::Mutation,
         refresh::Refreshing,
         scope::LoadScope,
-        turns::Place,
     },
-    event::{Event, FillRefusal, StaleReason, Tier},
+    event::{Event, StaleReason, Tier},
     policy::{Consistency, Policy, TierChoice},
-    ports::LockRequest,
     tag::Tag,
 };
 
 /// One read under way.
-struct Call<'a, 'r, T: 'static, E> {
-    read: &'a Read<'r, T, E>,
-    policy: Policy,
-    deps: Deps,
-    tags: Vec<Tag>,
-    cells: Vec<Arc<Cell>>,
+pub(super) struct Call<'a, 'r, T: 'static, E> {
+    pub(super) read: &'a Read<'r, T, E>,
+    pub(super) policy: Policy,
+    pub(super) deps: Deps,
+    pub(super) tags: Vec<Tag>,
+    pub(super) cells: Vec<Arc<Cell>>,
     /// An entry past its TTL that may answer for a loader.
-    fallback: Option<Arc<StoredEntry>>,
+    pub(super) fallback: Option<Arc<StoredEntry>>,
 }
 
 /// What process memory says.
@@ -44,25 +41,12 @@ enum Local<T> {
 }
 
 /// What a caller knows after it has tried to share a load.
-enum Shared<T, E> {
+pub(super) enum Shared<T, E> {
     Done(Result<T, E>),
     /// Nothing could be shared: load alone.
     Alone,
     /// The leader went away: try again.
     Again,
-}
-
-/// What a caller holds when it may load.
-struct Cleared<'a> {
-    captured: Result<Vec<Captured>, FillRefusal>,
-    lead: Lead<'a>,
-    lock: Option<LoadLock>,
-}
-
-/// Whether a caller loads, or has its answer.
-enum Clearance<'a, T, E> {
-    Load(Cleared<'a>),
-    Done(Result<T, E>),
 }
 
 impl Engine {
@@ -222,6 +206,9 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let mut call = self.call(read, deps);
+        if let Some(value) = self.refreshed_elsewhere(&call).await {
+            return Ok(value);
+        }
         let (captured, lock) = self.capture_for(&call, None, self.lock_token(&call)).await;
         let may = lock.is_some() || !self.wants_lock(&call);
         if let Some(value) = entry.value.downcast_ref::<T>().filter(|_| !may) {
@@ -234,108 +221,17 @@ impl Engine {
         result
     }
 
-    /// Loads, once no other process does, and shares the load with whoever may share it.
-    async fn obtain<T, E, L, Fut>(
-        self: &Arc<Self>,
-        call: Call<'_, '_, T, E>,
-        lead: Lead<'_>,
-        trust_cells: bool,
-        loader: L,
-    ) -> Result<T, E>
-    where
-        T: Clone + Send + Sync + 'static,
-        L: FnOnce(LoadScope) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        match self.clear(&call, lead, trust_cells).await {
-            Clearance::Done(result) => result,
-            Clearance::Load(cleared) => self.load(call.load_with(cleared), loader).await,
-        }
-    }
-
-    /// Waits for the load lock, or for what its holder loads; for at most `lock_wait`.
-    async fn clear<'l, T, E>(
-        self: &Arc<Self>,
-        call: &Call<'_, '_, T, E>,
-        lead: Lead<'l>,
-        trust_cells: bool,
-    ) -> Clearance<'l, T, E>
-    where
-        T: Clone + Send + Sync + 'static,
-    {
-        let give_up = self.clock.now().after(call.policy.lock_wait);
-        let mut pause = POLL_MIN;
-        let mut waited = false;
-        loop {
-            let token = self.lock_token(call).filter(|_| self.clock.now() < give_up);
-            let flight = lead.flight().map(|flight| &**flight);
-            let (captured, lock) = self.capture_for(call, flight, token).await;
-            let Some(versions) = versions_of(&captured) else {
-                // A write is in flight, or the remote tier is down: nothing can be stored, but the load can be shared.
-                return self.take_turn(call, lead).await;
-            };
-            if let Some(flight) = flight {
-                flight.set_captured(versions);
-            }
-            if token.is_none() || lock.is_some() {
-                if waited {
-                    self.lock_waited(call.read, false);
-                }
-                return Clearance::Load(Cleared { captured, lead, lock });
-            }
-            waited = true;
-            self.clock.sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-            pause = (pause * 2).min(POLL_MAX);
-            let flight = lead.flight().map(|flight| &**flight);
-            let trust_cells = trust_cells && self.lease.holds(self.clock.now());
-            if let Found::Fresh(entry, tier) = self.look_up(call, trust_cells, flight).await
-                && let Some(value) = self.value_of(&entry)
-            {
-                self.lock_waited(call.read, true);
-                self.hit(call.read, &entry, tier);
-                lead.finish(Outcome::Value(entry));
-                return Clearance::Done(Ok(value));
-            }
-        }
-    }
-
-    /// Waits for the next load of the key to start, and shares that one.
-    async fn take_turn<'l, T, E>(self: &Arc<Self>, call: &Call<'_, '_, T, E>, mut lead: Lead<'l>) -> Clearance<'l, T, E>
-    where
-        T: Clone + Send + Sync + 'static,
-    {
-        loop {
-            match self.turns.take(call.read.key, self.clock.now()) {
-                Place::Lead(waiting) => {
-                    lead.turn = Some(waiting.turn().await);
-                    let (captured, _) = self.capture_for(call, None, None).await;
-                    return Clearance::Load(Cleared { captured, lead, lock: None });
-                }
-                Place::Follow(flight) => {
-                    let outcome = flight.outcome().await;
-                    match self.share_outcome(call.read, outcome.clone()) {
-                        Shared::Done(result) => {
-                            lead.finish(outcome);
-                            return Clearance::Done(result);
-                        }
-                        Shared::Alone => {
-                            let (captured, _) = self.capture_for(call, None, None).await;
-                            return Clearance::Load(Cleared { captured, lead, lock: None });
-                        }
-                        Shared::Again => {}
-                    }
-                }
-            }
-        }
-    }
-
-    async fn look_up<T: Send + Sync + 'static, E>(
+    pub(super) async fn look_up<T: Send + Sync + 'static, E>(
         &self,
         call: &Call<'_, '_, T, E>,
         trust_cells: bool,
         flight: Option<&Flight>,
     ) -> Found {
-        self.lookup(call.read, Lookup { policy: &call.policy, cells: &call.cells, trust_cells, flight }).await
+        self.lookup(
+            call.read,
+            Lookup { policy: &call.policy, cells: &call.cells, trust_cells, flight, past_local: false },
+        )
+        .await
     }
 
     /// The value found, if it may be served; notes a fallback otherwise.
@@ -371,40 +267,6 @@ impl Engine {
         }
     }
 
-    fn wants_lock<T: 'static, E>(&self, call: &Call<'_, '_, T, E>) -> bool {
-        call.policy.lock && call.policy.tier != TierChoice::Local && call.read.wire.is_some() && self.remote.is_shared()
-    }
-
-    fn lock_token<T: 'static, E>(&self, call: &Call<'_, '_, T, E>) -> Option<u64> {
-        self.wants_lock(call).then(rand::random)
-    }
-
-    /// Captures the declared tags; with a token, tries for the load lock too.
-    async fn capture_for<T: 'static, E>(
-        self: &Arc<Self>,
-        call: &Call<'_, '_, T, E>,
-        flight: Option<&Flight>,
-        token: Option<u64>,
-    ) -> (Result<Vec<Captured>, FillRefusal>, Option<LoadLock>) {
-        let key = call.read.key;
-        let request = token.map(|token| LockRequest { key, token, ttl: LOCK_TTL });
-        // Made before the request, so that a caller who is cancelled during it gives the lock back all the same.
-        let lock = token.map(|token| LoadLock::new(self, key, token));
-        match self.capture_and_lock(&call.tags, call.policy.ttl, flight, request).await {
-            Ok((captured, true)) => (Ok(captured), lock),
-            Ok((captured, false)) => {
-                if let Some(lock) = lock {
-                    let _not_ours = lock.hand_over();
-                }
-                (Ok(captured), None)
-            }
-            Err(error) => {
-                self.remote_failed("capture versions", &error);
-                (Err(FillRefusal::RemoteDown), None)
-            }
-        }
-    }
-
     async fn share<T, E>(&self, read: &Read<'_, T, E>, flight: &Flight) -> Shared<T, E>
     where
         T: Clone + Send + Sync + 'static,
@@ -412,7 +274,7 @@ impl Engine {
         self.share_outcome(read, flight.outcome().await)
     }
 
-    fn share_outcome<T, E>(&self, read: &Read<'_, T, E>, outcome: Outcome) -> Shared<T, E>
+    pub(super) fn share_outcome<T, E>(&self, read: &Read<'_, T, E>, outcome: Outcome) -> Shared<T, E>
     where
         T: Clone + Send + Sync + 'static,
     {
@@ -435,11 +297,11 @@ impl Engine {
         })
     }
 
-    fn value_of<T: Clone + 'static>(&self, entry: &StoredEntry) -> Option<T> {
+    pub(super) fn value_of<T: Clone + 'static>(&self, entry: &StoredEntry) -> Option<T> {
         entry.value.downcast_ref::<T>().cloned()
     }
 
-    fn hit<T: 'static, E>(&self, read: &Read<'_, T, E>, entry: &StoredEntry, tier: Tier) {
+    pub(super) fn hit<T: 'static, E>(&self, read: &Read<'_, T, E>, entry: &StoredEntry, tier: Tier) {
         if let Some(outer) = LoadScope::current() {
             outer.used(&entry.meta);
         }
@@ -455,11 +317,6 @@ impl Engine {
         self.tell(&Event::Miss { function: read.function.name() });
     }
 
-    fn lock_waited<T: 'static, E>(&self, read: &Read<'_, T, E>, delivered: bool) {
-        self.counters.lock_waits.up();
-        self.tell(&Event::LockWaited { function: read.function.name(), delivered });
-    }
-
     /// The cached value, if a tier can prove one valid; never loads.
     pub(crate) async fn peek<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>) -> Option<T>
     where
@@ -472,7 +329,7 @@ impl Engine {
         }
         let policy = self.settings.policy.overridden(read.policy);
         let trust_cells = policy.consistency == Consistency::Bounded && self.lease.holds(self.clock.now());
-        let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None };
+        let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None, past_local: false };
         let Found::Fresh(entry, tier) = self.lookup(read, how).await else { return None };
         self.hit(read, &entry, tier);
         self.value_of(&entry)
@@ -496,6 +353,22 @@ impl Engine {
         self.load(call.load_with(Cleared { captured, lead: Lead::default(), lock: None }), loader).await
     }
 
+    /// What another process has refreshed already: its entry replaces this node's older copy.
+    async fn refreshed_elsewhere<T, E>(&self, call: &Call<'_, '_, T, E>) -> Option<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let how =
+            Lookup { policy: &call.policy, cells: &call.cells, trust_cells: false, flight: None, past_local: true };
+        let Found::Fresh(entry, tier) = self.lookup(call.read, how).await else { return None };
+        if tier == Tier::Local || self.clock.now() >= entry.meta.refresh_from {
+            return None;
+        }
+        let value = self.value_of(&entry)?;
+        self.hit(call.read, &entry, tier);
+        Some(value)
+    }
+
     /// As [`refresh`](Self::refresh), unless another process is at it: what a background refresh runs.
     pub(crate) async fn refresh_once<T, E, D, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: D, loader: L)
     where
@@ -505,6 +378,9 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let call = self.call(read, deps());
+        if self.refreshed_elsewhere(&call).await.is_some() {
+            return;
+        }
         let (captured, lock) = self.capture_for(&call, None, self.lock_token(&call)).await;
         if lock.is_some() || !self.wants_lock(&call) {
             let cleared = Cleared { captured, lead: Lead::default(), lock };
@@ -515,14 +391,9 @@ impl Engine {
 }
 
 impl<'r, T, E> Call<'_, 'r, T, E> {
-    fn load_with<'a>(&'a self, cleared: Cleared<'a>) -> Load<'a, 'r, T, E> {
+    pub(super) fn load_with<'a>(&'a self, cleared: Cleared<'a>) -> Load<'a, 'r, T, E> {
         let Cleared { captured, lead, lock } = cleared;
         let fallback = self.fallback.clone();
         Load { read: self.read, policy: &self.policy, deps: &self.deps, captured, lead, lock, fallback }
     }
-}
-
-/// The versions, if every tag has one.
-fn versions_of(captured: &Result<Vec<Captured>, FillRefusal>) -> Option<Box<[u64]>> {
-    captured.as_ref().ok()?.iter().map(|tag| tag.version).collect()
 }

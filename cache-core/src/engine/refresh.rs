@@ -88,7 +88,7 @@ impl Engine {
         meta: &Meta,
     ) -> Option<Refreshing> {
         let policy = self.settings.policy.overridden(read.policy);
-        if !is_due(&policy, meta, self.clock.now()) {
+        if !is_due(&policy, meta, self.clock.now()) || self.flights.is_flying(read.key) {
             return None;
         }
         self.refresh_now(read)
@@ -96,7 +96,7 @@ impl Engine {
 
     /// As [`consider_refresh`](Self::consider_refresh), for an entry that is due whatever the policy says.
     pub(crate) fn refresh_now<T: 'static, E>(self: &Arc<Self>, read: &Read<'_, T, E>) -> Option<Refreshing> {
-        if self.flights.is_flying(read.key) || !self.refreshes.enter(read.key) {
+        if !self.refreshes.enter(read.key) {
             return None;
         }
         let place = Refreshing { engine: Arc::clone(self), key: read.key.into() };

@@ -15,6 +15,8 @@ async fn reads_go_on_from_the_database() {
     assert_eq!((a.read(&db).await, a.read(&db).await, db.queries()), (0, 0, 2));
     assert!(a.cache.stats().remote_errors > 0);
     a.memory.heal();
+    clock.advance(SECOND);
+    settle().await;
     a.read(&db).await;
     a.read(&db).await;
     assert_eq!(db.queries(), 3);
