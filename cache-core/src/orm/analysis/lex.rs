@@ -170,7 +170,8 @@ fn leave_out_modifiers(backend: DbBackend, tokens: &mut Vec<TokenWithSpan>) -> b
     lenient
 }
 
-/// The condition of a text that has exactly one `WHERE`, if it is made of plain pieces.
+/// The condition of a text that has exactly one `WHERE`, if it is made of plain pieces, and chooses the same rows each time: no
+/// function is called in it, since `random()` or `now()` would choose others.
 pub(super) fn condition(tokens: &[TokenWithSpan]) -> Option<Vec<Piece>> {
     let is_where = |token: &TokenWithSpan| keyword(&token.token) == Some(Keyword::WHERE);
     let start = tokens.iter().position(is_where)? + 1;
@@ -181,15 +182,18 @@ pub(super) fn condition(tokens: &[TokenWithSpan]) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut text = String::new();
     let mut depth = 0_i32;
+    let mut after_word = false;
     for token in rest.iter().map(|token| &token.token) {
         match token {
             Token::EOF => break,
             Token::SemiColon if depth == 0 => break,
+            Token::LParen if after_word => return None,
             Token::LParen => depth += 1,
             Token::RParen => depth -= 1,
             Token::Placeholder(name) => {
                 pieces.push(Piece::Text(std::mem::take(&mut text)));
                 pieces.push(Piece::Param(param(name)?));
+                after_word = false;
                 continue;
             }
             Token::Whitespace(_) => {
@@ -201,13 +205,24 @@ pub(super) fn condition(tokens: &[TokenWithSpan]) -> Option<Vec<Piece>> {
                 if ends && depth == 0 {
                     break;
                 }
+                if bare_word(token).is_some_and(|word| is_clock(&word)) {
+                    return None;
+                }
             }
             _ => return None,
         }
+        // Before a parenthesis these are no functions' names.
+        let joins = matches!(keyword(token), Some(Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::IN));
+        after_word = matches!(token, Token::Word(_)) && !joins;
         text.push_str(&token.to_string());
     }
     pieces.push(Piece::Text(text));
     Some(pieces)
+}
+
+/// Functions that are called without parentheses.
+fn is_clock(word: &str) -> bool {
+    ["CURRENT", "LOCALTIME", "UTC_", "SYSDATE", "NOW", "TODAY"].iter().any(|clock| word.starts_with(clock))
 }
 
 /// Tokens that are written as they were read.
@@ -228,6 +243,5 @@ fn is_plain(token: &Token) -> bool {
             | Token::Plus
             | Token::Minus
             | Token::Mul
-            | Token::DoubleColon
     )
 }

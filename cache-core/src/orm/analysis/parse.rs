@@ -59,7 +59,7 @@ fn parse(backend: DbBackend, lexed: Lexed) -> Facts {
         .with_tokens_with_locations(tokens.clone())
         .parse_statements();
     let Ok(statements) = parsed else { return guess(&tokens, "the text cannot be parsed") };
-    let mut walk = Walk::new(Facts { lenient, ..Facts::default() });
+    let mut walk = Walk::new(backend, Facts { lenient, ..Facts::default() });
     for statement in &statements {
         if only_explains(statement) {
             walk.facts.reads_unknown("a plan");

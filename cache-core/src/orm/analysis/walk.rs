@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, ops::ControlFlow, ptr};
 
+use sea_orm::DbBackend;
 use sqlparser::ast::{Expr, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement, TableFactor, Visitor};
 
 use super::{facts::Facts, functions, predicate::name_of, statements};
@@ -9,6 +10,7 @@ use super::{facts::Facts, functions, predicate::name_of, statements};
 /// Gathers tables, functions and writes from a syntax tree.
 pub(super) struct Walk {
     pub(super) facts: Facts,
+    backend: DbBackend,
     /// How many queries there are, sub-selects included.
     pub(super) queries: usize,
     /// How often a table is mentioned.
@@ -80,8 +82,8 @@ pub(super) fn table_of(name: &ObjectName) -> Option<String> {
 }
 
 impl Walk {
-    pub(super) fn new(facts: Facts) -> Self {
-        Self { facts, queries: 0, relations: 0, frames: Vec::new(), limits: HashMap::new(), not_a_table: None }
+    pub(super) fn new(backend: DbBackend, facts: Facts) -> Self {
+        Self { facts, backend, queries: 0, relations: 0, frames: Vec::new(), limits: HashMap::new(), not_a_table: None }
     }
 
     fn is_common_table(&self, name: &ObjectName) -> bool {
@@ -92,6 +94,8 @@ impl Walk {
     /// Notes a table that is read.
     pub(super) fn reads(&mut self, name: &ObjectName) {
         match table_of(name) {
+            // MySQL's table without rows of its own.
+            Some(table) if table == "dual" && self.backend == DbBackend::MySql => {}
             Some(table) => self.facts.add_table(table),
             None => self.facts.reads_unknown("a table's name cannot be read"),
         }

@@ -54,6 +54,13 @@ fn an_unreadable_insert_names_its_table() {
 }
 
 #[test]
+fn a_key_given_and_then_overridden_is_not_known() {
+    let found = written(PG, "INSERT INTO post (id, author_id) OVERRIDING USER VALUE VALUES (7, 3)", &[]);
+    assert!(found.contains(&"post:*".to_owned()) || found.contains(&"post:+".to_owned()), "{found:?}");
+    assert_tags(&read(MY, "SELECT 1 FROM DUAL", &[]), "", "no table");
+}
+
+#[test]
 fn mariadb_returns_what_it_writes() {
     one(MY, "INSERT INTO `tagging` (`post_id`, `tag`) VALUES (1, 'x') RETURNING `post_id`", "tagging tagging:1,x");
     one(MY, "DELETE FROM `tagging` WHERE `post_id` = 1 AND `tag` = 'x' RETURNING *", "tagging tagging:1,x");

@@ -316,8 +316,18 @@ impl<'a> Generator<'a> {
         set.join(", ")
     }
 
+    /// A condition that chooses other rows each time: for writes only.
+    fn fickle(&mut self, table: &TableSpec) -> String {
+        let condition = self.condition(table, "", 1);
+        format!(" WHERE ({condition} OR 1 = 1) AND random() > 0")
+    }
+
     fn update(&mut self, table: &TableSpec) -> String {
         let name = table.name;
+        if self.one_in(20) {
+            let set = self.assignments(table);
+            return format!(r#"UPDATE "{name}" SET {set}{}"#, self.fickle(table));
+        }
         match self.rng.random_range(0..16) {
             0 => {
                 let set = self.assignments(table);

@@ -211,8 +211,8 @@ async fn no_write_leaves_an_entry_that_is_no_longer_true() {
         println!("{report:?}");
         assert!(report.violations.is_empty(), "seed {seed}: {:#?}", report.violations);
         // An analysis that says `*` to everything must not pass, nor a database in which nothing happens.
-        assert!(report.changes * 5 > report.writes, "too few writes changed anything: {report:?}");
-        assert!(report.spared > report.writes, "too little is spared: {report:?}");
+        assert!(report.changes * 8 > report.writes, "too few writes changed anything: {report:?}");
+        assert!(report.spared * 2 > report.writes, "too little is spared: {report:?}");
         assert!(report.looks * 20 > report.writes, "too few looks: {report:?}");
     }
 }
