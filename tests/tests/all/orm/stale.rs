@@ -14,15 +14,6 @@ use super::{
     shop::Shop,
 };
 
-/// One test for each database.
-macro_rules! on_each_database {
-    ($($name:ident => $check:ident;)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$check(harness::Backend::Sqlite).await; })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$check(harness::Backend::Postgres).await; })* }
-        mod mariadb { $(#[tokio::test] async fn $name() { super::$check(harness::Backend::MariaDb).await; })* }
-    };
-}
-
 on_each_database! {
     an_update_of_one_row_leaves_other_rows_and_index_values_valid => update_of_one_row;
     a_row_that_moves_makes_both_index_values_stale => row_that_moves;
