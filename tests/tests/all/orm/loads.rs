@@ -4,7 +4,7 @@ use harness::Backend;
 use sea_orm::{
     AccessMode, ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    ConnectionTrait, DbErr, EntityTrait, IsolationLevel, PaginatorTrait, StreamTrait, TransactionTrait,
+    ConnectionTrait, DbErr, EntityTrait, IsolationLevel, PaginatorTrait, TransactionTrait,
 };
 use sea_orm_cache::{
     __testing::{Deps, Function, Presence, Read},
@@ -29,6 +29,8 @@ async fn ran(shop: &Shop, key: &str, body: impl AsyncFnOnce() -> Result<(), DbEr
         presence: |_| Presence::Unknown,
         when: None,
         share_error: None,
+        background: None,
+        hard_timeout: None,
     };
     let load = async |_| {
         ran = true;
