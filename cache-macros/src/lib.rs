@@ -1,1 +1,111 @@
-//! macros
+//! The attribute and derive macros of sea-orm-cache.
+//!
+//! Each macro is parsed, checked against the item it stands on, planned and expanded in files of their own. All errors are reported
+//! at once, at the wrong token, with the text to write instead; the item itself is always emitted.
+
+mod cached;
+mod common;
+mod entity;
+mod hooks;
+mod invalidates;
+
+use proc_macro::TokenStream;
+
+/// Caches what an async function returns, if it returns `Ok`.
+///
+/// ```ignore
+/// #[cached(ttl = "5m", invalidate_on = User(id))]
+/// async fn find_user(db: &CachedConnection, id: i32) -> Result<Option<user::Model>, DbErr> {
+///     User::find_by_id(id).one(db).await
+/// }
+/// ```
+///
+/// Works on free functions, methods, generic functions, and functions rewritten by `#[async_trait]`. The signature, the docs, the
+/// visibility and the attributes stay as they are. Every argument but the connection takes part in the key.
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `ttl = 300`, `"5m"`, `CONST` | how long an entry is valid: seconds, a text (`ms s m h d`), a `Duration` constant | the cache's, 5 minutes |
+/// | `invalidate_on = User` | stale after any write to the table; a list, or a text such as `"User, Post"`, for several | what the statements read |
+/// | `invalidate_on = User(id)` | stale after writes to that row, by primary key (`User(a, b)` if it is composite) | |
+/// | `invalidate_on = Post(author_id = author)` | stale after writes to rows with that value, if `index(author_id)` is declared | |
+/// | `tags = ["feed:{user}"]` | stale after `cache.invalidate(["feed:42"])` | |
+/// | `key = "user:{id}"` | the key, instead of all arguments | |
+/// | `name = "find_user"` | the function's name in keys and events | its own |
+/// | `version = 2` | part of the key: change it when the meaning of the value changes | 1 |
+/// | `skip(arg)` | arguments that take no part in the key | |
+/// | `when = \|value\| ..` | store only if it says so | always |
+/// | `tier = "local"`, `"remote"` | keep entries in one tier only; local values need no serde traits | both |
+/// | `jitter = 0.1` | the share of the TTL by which entries end earlier at random | the cache's, 0.05 |
+/// | `codec = "json"`, `"messagepack"`, `"postcard"` | the form in the remote tier | the cache's, MessagePack |
+/// | `consistency = "strict"`, `"bounded"` | how fresh a hit must be | the cache's, bounded |
+/// | `negative_ttl = "10s"` | how long `None` and empty lists are valid | the cache's, 30 seconds |
+/// | `connection = name` | the argument that carries the cache, if its type's name does not say so | by type |
+/// | `cache = self.cache` | an expression of the cache, or of a reference to it | the connection's, else the installed one |
+/// | `companions = "none"`, `"associated"` | leaves the companions out (needed in impls of traits), or makes them associated functions (needed in an `impl` block for functions that mention neither `self` nor `Self`) | by the function |
+///
+/// # Companions
+///
+/// `find_user::key(42)` is the entry's key, `find_user::peek(&db, 42).await` the cached value or `None`,
+/// `find_user::invalidate(&db, 42).await` removes this one entry on every node, `find_user::refresh(&db, 42).await` loads anew and stores. For
+/// methods they are associated functions: `find_user_key`, and so on.
+///
+/// # What takes part in the key
+///
+/// Every name that the arguments bind, through serde, and the types of generic parameters and of `Self`; never what leads to the cache.
+/// `self` does not: name what matters of it in `key = "{self.tenant}:{id}"`.
+///
+/// # Functions in transactions
+///
+/// With a `CachedTransaction` or `DatabaseTransaction` the body simply runs.
+#[proc_macro_attribute]
+pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
+    cached::cached(args.into(), item.into()).into()
+}
+
+/// Says what an async function makes stale that writes where the cache cannot see it.
+///
+/// ```ignore
+/// #[invalidates(User(id), "feed:{id}")]
+/// async fn rename_by_procedure(db: &CachedConnection, id: i32, name: &str) -> Result<(), DbErr> { .. }
+/// ```
+///
+/// What is named is pending from before the body until after it, and stale then, whatever the body's outcome; also if its future is
+/// dropped. With a `CachedTransaction` among the arguments it is added to the transaction, and takes effect at its commit.
+///
+/// An entity means every entry of its table; `User(id)` that row, entries of the whole table, and those found by an index; `Post(author_id =
+/// author)` entries of that value and of the whole table; a text is a free name, as in `tags = [..]`. `connection = name` and `cache = expr` are as for
+/// `#[cached]`.
+#[proc_macro_attribute]
+pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
+    invalidates::invalidates(args.into(), item.into()).into()
+}
+
+/// Adds the cache to the hooks of an entity, for writes through connections that are not wrapped.
+///
+/// ```ignore
+/// #[cache_hooks]
+/// impl ActiveModelBehavior for ActiveModel {}
+/// ```
+///
+/// Your own hooks in the same block run as before: `before_*` before the cache's part, `after_*` behind it.
+#[proc_macro_attribute]
+pub fn cache_hooks(args: TokenStream, item: TokenStream) -> TokenStream {
+    hooks::cache_hooks(args.into(), item.into()).into()
+}
+
+/// Declares index columns and cascades of an entity, on its `Model`.
+///
+/// ```ignore
+/// #[derive(Clone, Debug, DeriveEntityModel, CachedEntity)]
+/// #[sea_orm(table_name = "user")]
+/// #[cached_entity(index(email), cascade(Post(author_id = id)))]
+/// pub struct Model { .. }
+/// ```
+///
+/// `index(email)`: functions may depend on `User(email = email)`. `cascade(Post(author_id = id))`: who depends on posts of an author depends on that
+/// author's row as well.
+#[proc_macro_derive(CachedEntity, attributes(cached_entity))]
+pub fn cached_entity(input: TokenStream) -> TokenStream {
+    entity::derive(input.into()).into()
+}

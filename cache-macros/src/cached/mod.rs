@@ -11,6 +11,8 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::roots;
+pub(crate) use plan::{local, tag};
 use proc_macro2::TokenStream;
 use quote::quote;
 

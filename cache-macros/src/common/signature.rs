@@ -61,9 +61,10 @@ impl Param {
         }
     }
 
-    /// Whether the type, without references, is spelled with this last segment.
-    pub(crate) fn is_spelled(&self, word: &str) -> bool {
-        matches!(bare(&self.arg.ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == word))
+    /// `&CachedConnection`, without a pointer such as `Arc` between.
+    pub(crate) fn is_spelled_directly(&self) -> bool {
+        let Type::Reference(reference) = &*self.arg.ty else { return false };
+        matches!(&*reference.elem, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.arguments.is_none()))
     }
 
     pub(crate) fn is_impl_trait(&self) -> bool {

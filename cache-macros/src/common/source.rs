@@ -85,6 +85,17 @@ impl Source {
         }
     }
 
+    /// Whether `cache = ..` is given.
+    pub(crate) fn has_expression(&self) -> bool {
+        self.expr.is_some()
+    }
+
+    /// The source that `cache = ..` says, whatever the other parameters are.
+    pub(crate) fn expression(&self, params: &Params) -> TokenStream {
+        let private = private();
+        self.expr.as_ref().map_or_else(|| quote!(#private::default_source()), |expr| self.of_expr(expr, params))
+    }
+
     fn of_expr(&self, expr: &Expr, params: &Params) -> TokenStream {
         let private = private();
         let source = quote_spanned!(expr.span()=> #private::CacheSource::cache_source(&(#expr)));

@@ -131,22 +131,18 @@ impl Target {
         self.call(targets, ["table_target", "row_target", "index_target"])
     }
 
-    /// Tells writers of this process that there are entries for rows or for this column.
+    /// Tells writers of this process the table's key, so that they can name the rows they touch.
     pub(crate) fn registration(&self, generics: &syn::Generics) -> Option<TokenStream> {
         if !self.is_nameable(generics) {
             return None;
         }
+        if matches!(self.part, TargetPart::Table) {
+            return None;
+        }
         let private = private();
         let entity = &self.entity;
-        let columns = match &self.part {
-            TargetPart::Table => return None,
-            TargetPart::Row(_) => quote!(),
-            TargetPart::Index { column, .. } => self.entity_column(column),
-        };
         Some(quote! {
-            #private::inventory::submit! {
-                #private::EntityRegistration::new(|| #private::entity_info::<#entity>(&[#columns]))
-            }
+            #private::inventory::submit! { #private::EntityRegistration::plain::<#entity>() }
         })
     }
 }

@@ -1,0 +1,212 @@
+//! Writes `key`, `peek`, `invalidate` and `refresh` of a cached function.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use syn::{FnArg, Pat, Signature, Token, Type, punctuated::Punctuated};
+
+use super::{
+    check::Companions,
+    expand::call_tokens,
+    key::companion_generics,
+    plan::{Plan, local},
+};
+use crate::common::{
+    item::Function,
+    private,
+    signature::{Carrier, Param},
+};
+
+pub(crate) fn expand(plan: &Plan, function: &Function) -> TokenStream {
+    let ident = &function.sig.ident;
+    let name = function.name();
+    let vis = &function.vis;
+    let cfgs = function.cfgs();
+    match plan.checked.companions {
+        Companions::None => TokenStream::new(),
+        Companions::Associated => functions(plan, function),
+        Companions::Namespace => {
+            let functions = functions(plan, function);
+            let doc = format!("Companions of [`{name}`](fn@{name}): its key, and what can be done with one entry of it.");
+            // A type without values stands for a module: it sees what the function sees, even inside another function's body.
+            quote! {
+                #(#cfgs)*
+                #[doc = #doc]
+                #[allow(non_camel_case_types, dead_code)]
+                #vis enum #ident {}
+
+                #(#cfgs)*
+                impl #ident { #functions }
+            }
+        }
+    }
+}
+
+/// How a companion finds the cache.
+struct Handle {
+    /// Its parameters for that, beside those of the key.
+    params: TokenStream,
+    /// An expression of type `Source`.
+    source: TokenStream,
+    /// The parameters of `params` that stand for a parameter of the function.
+    shared: Vec<usize>,
+}
+
+fn functions(plan: &Plan, function: &Function) -> TokenStream {
+    let private = private();
+    let name = function.name();
+    let named = |companion: &str| -> Ident {
+        match plan.checked.companions {
+            Companions::Namespace => format_ident!("{companion}"),
+            _ => format_ident!("{name}_{companion}"),
+        }
+    };
+    let (key, peek, invalidate, refresh) = (named("key"), named("peek"), named("invalidate"), named("refresh"));
+    let site_name = &plan.names.site;
+    let (vis, cfgs, site, site_static) = (&function.vis, function.cfgs(), &plan.site, &plan.site_static);
+    let receiver = plan.checked.params.receiver.as_ref().map(|_| quote!(&self,));
+    let handle = handle(plan);
+    let (handle_params, source) = (&handle.params, &handle.source);
+    let key_tokens = &plan.key.tokens;
+    let key_params = plan.key.params.iter().filter(|at| !handle.shared.contains(at)).filter_map(|at| plan.checked.params.list.get(*at)).map(typed).collect::<Vec<_>>();
+    let all_key_params = plan.key.params.iter().filter_map(|at| plan.checked.params.list.get(*at)).map(typed).collect::<Vec<_>>();
+    let generics = companion_generics(&function.sig, &plan.checked, &plan.key.params);
+    let (params, _, clause) = generics.split_for_impl();
+    let with_handle = companion_generics(&function.sig, &plan.checked, &[plan.key.params.clone(), handle.shared.clone()].concat());
+    let (handle_generics, _, handle_clause) = with_handle.split_for_impl();
+    let output = &plan.checked.output;
+    let call = call_tokens(plan, key_tokens, &quote!(::core::option::Option::None));
+    let refresh_tokens = refresh_tokens(plan, function, &refresh);
+    let doc_key = format!("The key of the entry that `{name}` keeps for these arguments, as in Redis but without the namespace.");
+    let doc_peek = "The cached value, if a tier can prove one valid. Never loads.";
+    let doc_invalidate = "Removes the entry for these arguments on every node; returns whether the remote tier had it.\n\n# Errors\n\nIf the remote tier does not answer. The local copy is gone all the same.";
+    quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(dead_code)]
+        #vis fn #site_name() -> &'static #private::Site {
+            #site_static
+            &__CACHED_SITE
+        }
+
+        #(#cfgs)*
+        #[doc = #doc_key]
+        #[allow(dead_code, unused_variables)]
+        #vis fn #key #params (#receiver #(#all_key_params),*) -> ::std::string::String #clause {
+            #private::key_text(#site, #key_tokens)
+        }
+
+        #(#cfgs)*
+        #[doc = #doc_peek]
+        #[allow(dead_code, unused_variables)]
+        #vis async fn #peek #handle_generics (#receiver #handle_params #(#key_params),*)
+            -> ::core::option::Option<<#output as #private::IsResult>::Value> #handle_clause
+        {
+            #private::peek(#source, #site, #call).await
+        }
+
+        #(#cfgs)*
+        #[doc = #doc_invalidate]
+        #[allow(dead_code, unused_variables)]
+        #vis async fn #invalidate #handle_generics (#receiver #handle_params #(#key_params),*)
+            -> ::core::result::Result<bool, #private::Error> #handle_clause
+        {
+            #private::invalidate_entry(#source, #key_tokens).await
+        }
+
+        #refresh_tokens
+    }
+}
+
+/// A connection of known kind may be replaced by the cache itself; whatever `cache = ..` names is handed over as in the function.
+fn handle(plan: &Plan) -> Handle {
+    let private = private();
+    let source = &plan.checked.source;
+    let params = &plan.checked.params;
+    if !source.named_by_expr.is_empty() {
+        let list = source.named_by_expr.iter().filter_map(|at| params.list.get(*at)).map(typed);
+        return Handle {
+            params: quote!(#(#list,)*),
+            source: source.expression(params),
+            shared: source.named_by_expr.clone(),
+        };
+    }
+    if source.has_expression() {
+        return Handle { params: TokenStream::new(), source: source.expression(params), shared: Vec::new() };
+    }
+    let cache = local("cache");
+    match source.carriers.first().and_then(|at| params.list.get(*at)).and_then(|param| param.carrier) {
+        None => Handle { params: TokenStream::new(), source: quote!(#private::default_source()), shared: Vec::new() },
+        Some(Carrier::Generic) => Handle {
+            params: quote!(#cache: &impl #private::ConnectionTrait,),
+            source: quote!(#private::generic_source(#cache)),
+            shared: Vec::new(),
+        },
+        Some(_) => Handle {
+            params: quote!(#cache: &(impl #private::CacheHandle + ?Sized),),
+            source: quote!(#private::CacheSource::cache_source(#cache)),
+            shared: Vec::new(),
+        },
+    }
+}
+
+/// `pattern: Type`, without attributes.
+fn typed(param: &Param) -> TokenStream {
+    let (pat, ty) = (plain(&param.arg.pat), &param.arg.ty);
+    quote!(#pat: #ty)
+}
+
+/// Nothing is changed in a companion.
+fn plain(pat: &Pat) -> Pat {
+    match pat {
+        Pat::Ident(pat) if pat.subpat.is_none() => Pat::Ident(syn::PatIdent { mutability: None, by_ref: None, ..pat.clone() }),
+        other => other.clone(),
+    }
+}
+
+/// Takes what the function takes and calls it, with the order to load.
+fn refresh_tokens(plan: &Plan, function: &Function, refresh: &Ident) -> TokenStream {
+    let private = private();
+    let mut inputs: Punctuated<FnArg, Token![,]> = Punctuated::new();
+    let mut arguments: Vec<TokenStream> = Vec::new();
+    if let Some(receiver) = &plan.checked.params.receiver {
+        inputs.push(FnArg::Receiver(syn::Receiver { attrs: Vec::new(), ..receiver.clone() }));
+        arguments.push(quote!(self));
+    }
+    for (at, param) in plan.checked.params.list.iter().enumerate() {
+        let name = param.name().cloned().unwrap_or_else(|| format_ident!("__argument_{at}"));
+        let ty: &Type = &param.arg.ty;
+        inputs.push(syn::parse_quote!(#name: #ty));
+        arguments.push(quote!(#name));
+    }
+    let sig = Signature { ident: refresh.clone(), inputs, ..function.sig.clone() };
+    let ident = &function.sig.ident;
+    let turbofish = turbofish(&function.sig);
+    let called = match plan.checked.companions {
+        Companions::Namespace => quote!(#ident #turbofish),
+        _ => quote!(Self::#ident #turbofish),
+    };
+    let (vis, cfgs, site) = (&function.vis, function.cfgs(), &plan.site);
+    let refreshed = quote!(#private::refreshing(#site, #called(#(#arguments),*)));
+    let refreshed = if plan.checked.boxed { quote!(::std::boxed::Box::pin(#refreshed)) } else { quote!(#refreshed.await) };
+    quote! {
+        #(#cfgs)*
+        /// Loads anew, whatever is cached, and stores the value.
+        #[allow(dead_code, deprecated, clippy::too_many_arguments)]
+        #vis #sig { #refreshed }
+    }
+}
+
+/// Every type and constant parameter, since inference may not see them in the arguments; those of `impl Trait` are inferred.
+fn turbofish(sig: &Signature) -> Option<TokenStream> {
+    let names: Vec<&Ident> = sig
+        .generics
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            syn::GenericParam::Type(param) => Some(&param.ident),
+            syn::GenericParam::Const(param) => Some(&param.ident),
+            syn::GenericParam::Lifetime(_) => None,
+        })
+        .collect();
+    (!names.is_empty()).then(|| quote!(::<#(#names),*>))
+}
