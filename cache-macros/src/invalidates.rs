@@ -127,8 +127,8 @@ fn body(args: &InvalidatesArgs, function: &Function, params: &Params, source: &S
     let user_body = &function.body;
     let refusal = quote_spanned!(function.sig.ident.span()=> {
         #[allow(unused_imports)]
-        use #private::refusal::{ByError as _, NotAtAll as _};
-        (&&#private::Probe::<#output>::NEW).refusal()
+        use #private::refusal::{ByDbErr as _, ByError as _, NotAtAll as _};
+        (&&&#private::Probe::<#output>::NEW).refusal()
     });
     quote!({
         #(#registrations)*

@@ -77,8 +77,8 @@ pub(crate) fn call_tokens(plan: &Plan, key: &TokenStream, when: &TokenStream) ->
             wire: #wire,
             presence: {
                 #[allow(unused_imports)]
-                use #private::presence::{ByKind as _, ByModel as _, ByShape as _};
-                (&&&#private::Probe::<#value>::NEW).presence()
+                use #private::presence::{ByModel as _, ByNothing as _, ByShape as _, BySharedModel as _};
+                (&&&&#private::Probe::<#value>::NEW).presence()
             },
             share_error: {
                 #[allow(unused_imports)]

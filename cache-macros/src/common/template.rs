@@ -8,7 +8,6 @@ use super::errors::Errors;
 
 /// A text with arguments in it.
 pub(crate) struct Template {
-    pub lit: LitStr,
     pub parts: Vec<Part>,
 }
 
@@ -70,7 +69,7 @@ impl Template {
         if text.is_empty() {
             errors.push(syn::Error::new(lit.span(), "an empty text names nothing: write something like \"feed:{id}\""));
         }
-        Self { lit, parts }
+        Self { parts }
     }
 
     /// The arguments it names.

@@ -1,0 +1,53 @@
+//! Everything that generated code names. No promise is made about any of it.
+
+mod call;
+mod companion;
+mod dependency;
+mod invalidating;
+mod probe;
+mod result;
+mod site;
+mod source;
+mod stale;
+mod template;
+
+pub use async_trait;
+pub use inventory;
+pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, Value};
+
+pub use self::{
+    call::{Call, Scope, refreshing, run},
+    companion::{invalidate_entry, key_text, peek},
+    dependency::{index_dep, row_dep, table_dep},
+    invalidating::invalidating,
+    probe::{Probe, presence, refusal, sharing},
+    result::{IsResult, condition, require_result, wire},
+    site::{Place, Site, SiteRegistration},
+    source::{CacheHandle, CacheSource, Source, default_source, generic_source},
+    stale::{Stale, TakesStale, index_target, row_target, table_target},
+    template::{KeyTemplate, TagTemplate, constant, part, type_name},
+};
+pub use crate::{
+    engine::call::{Deps, Function},
+    error::Error,
+    key::{KeyText, encode_key},
+    orm::{
+        hooks,
+        registry::{CachedEntity, Cascade, EntityRegistration},
+    },
+    policy::{Consistency, PolicyOverride, TierChoice},
+};
+
+/// The codecs by the names of the macros' argument; one whose feature is off is not there.
+pub mod codecs {
+    use crate::policy::CodecKind;
+
+    /// `codec = "messagepack"`
+    pub const MESSAGE_PACK: CodecKind = CodecKind::MessagePack;
+    /// `codec = "json"`
+    #[cfg(feature = "codec-json")]
+    pub const JSON: CodecKind = CodecKind::Json;
+    /// `codec = "postcard"`
+    #[cfg(feature = "codec-postcard")]
+    pub const POSTCARD: CodecKind = CodecKind::Postcard;
+}
