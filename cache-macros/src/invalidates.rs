@@ -11,7 +11,7 @@ use crate::{
         errors::Errors,
         item::{Function, mentions},
         private,
-        signature::Params,
+        signature::{Carrier, Params},
         source::Source,
         target::Target,
         template::Template,
@@ -119,6 +119,16 @@ fn body(args: &InvalidatesArgs, function: &Function, params: &Params, source: &S
         let tag = tag(template);
         quote!(#list.push(#tag);)
     });
+    // A transaction that collects takes the tags, and applies them at its commit.
+    let offers = source.carriers.iter().filter_map(|at| params.list.get(*at)).filter_map(|param| {
+        let name = param.name()?;
+        match param.carrier? {
+            Carrier::Transaction | Carrier::Named => Some(quote!(#private::TakesStale::take_stale(&#name, #borrowed);)),
+            Carrier::Generic if param.is_moved() && !param.is_mutable_reference() => Some(quote!(#list.offer(&#name);)),
+            Carrier::Generic => Some(quote!(#list.offer(&*#name);)),
+            Carrier::Cache | Carrier::Wrapper | Carrier::Plain => None,
+        }
+    });
     let source = source.tokens(params);
     let output = match &function.sig.output {
         ReturnType::Type(_, ty) => quote!(#ty),
@@ -135,6 +145,7 @@ fn body(args: &InvalidatesArgs, function: &Function, params: &Params, source: &S
         let mut #list = #private::Stale::new();
         #(#targets)*
         #(#names)*
+        #(#offers)*
         #private::invalidating(#source, #list, #refusal, async move || -> #output #user_body).await
     })
 }

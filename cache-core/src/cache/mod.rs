@@ -109,7 +109,7 @@ impl Cache {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.engine.read(&read, deps, load).await
+        self.engine.read(&read, || (deps(), load)).await
     }
 
     /// Loads anew and stores. What generated code calls.

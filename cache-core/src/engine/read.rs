@@ -50,24 +50,26 @@ pub(super) enum Shared<T, E> {
 }
 
 impl Engine {
-    /// Answers from a tier, or loads and stores.
-    pub(crate) async fn read<T, E, D, L, Fut>(
-        self: &Arc<Self>,
-        read: &Read<'_, T, E>,
-        deps: D,
-        loader: L,
-    ) -> Result<T, E>
+    /// Answers from a tier, or loads and stores. `prepare` makes the dependencies and the loader, on a miss only: the loader may own
+    /// what the dependencies are made of.
+    pub(crate) async fn read<T, E, P, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, prepare: P) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
-        D: FnOnce() -> Deps,
+        P: FnOnce() -> (Deps, L),
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
         // What is not a hit is boxed, so that the future of a hit stays small.
         match self.local_hit(read) {
             Local::Hit(value) => Ok(value),
-            Local::Refresh(entry, place) => Box::pin(self.refresh_in_front(read, deps(), entry, place, loader)).await,
-            Local::Nothing => Box::pin(self.read_slowly(read, deps(), loader)).await,
+            Local::Refresh(entry, place) => {
+                let (deps, loader) = prepare();
+                Box::pin(self.refresh_in_front(read, deps, entry, place, loader)).await
+            }
+            Local::Nothing => {
+                let (deps, loader) = prepare();
+                Box::pin(self.read_slowly(read, deps, loader)).await
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 
 mod call;
 mod companion;
-mod dependency;
 mod invalidating;
 mod probe;
 mod result;
@@ -18,7 +17,6 @@ pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTr
 pub use self::{
     call::{Call, Scope, refreshing, run},
     companion::{invalidate_entry, key_text, peek},
-    dependency::{index_dep, row_dep, table_dep},
     invalidating::invalidating,
     probe::{Probe, presence, refusal, sharing},
     result::{IsResult, condition, require_result, wire},
@@ -32,6 +30,7 @@ pub use crate::{
     error::Error,
     key::{KeyText, encode_key},
     orm::{
+        deps::{index_dep, row_dep, table_dep},
         hooks,
         registry::{CachedEntity, Cascade, EntityRegistration},
     },

@@ -42,15 +42,18 @@ pub(crate) fn each(
 }
 
 fn skip_to_next(input: ParseStream<'_>) -> syn::Result<()> {
+    let mut skipped = false;
     while !input.is_empty() {
         if input.parse::<Option<Token![,]>>()?.is_some() {
             let named = input.peek(syn::Ident::peek_any)
                 && (input.peek2(Token![=]) || input.peek2(syn::token::Paren) || input.peek2(Token![,]));
-            if input.is_empty() || named {
+            // Behind skipped tokens a comma may belong to them, as in `foo::<A, B>`.
+            if !skipped || input.is_empty() || named {
                 return Ok(());
             }
         } else {
             input.parse::<TokenTree>()?;
+            skipped = true;
         }
     }
     Ok(())

@@ -74,7 +74,7 @@ mod tests {
         let known = ["ttl", "tags", "tier", "invalidate_on", "negative_ttl"];
         assert_eq!(nearest("tll", &known), Some("ttl"));
         assert_eq!(nearest("invalidates_on", &known), Some("invalidate_on"));
-        assert_eq!(nearest("negative", &known), None);
+        assert_eq!(nearest("negative", &known), Some("negative_ttl"));
         assert_eq!(nearest("colour", &known), None);
         assert_eq!(distance("kitten", "sitting"), 3);
     }
