@@ -35,6 +35,11 @@ pub use orm::{
 };
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
 pub use tag::Tag;
+pub use sea_orm_cache_macros::{CachedEntity, cache_hooks, cached, invalidates};
+
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 
 /// What the project's own tests name; no promise is made about it.
 #[doc(hidden)]

@@ -147,7 +147,7 @@ mod tests {
     use crate::{
         engine::call::Function,
         policy::PolicyOverride,
-        private::site::Place,
+        __private::site::Place,
     };
 
     static SITE: Site = Site::new(

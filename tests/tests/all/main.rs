@@ -6,6 +6,7 @@ mod contract;
 mod harness_itself;
 mod key_types;
 mod layering;
+mod macros;
 mod memory_adapter;
 mod model;
 mod orm;

@@ -1,0 +1,25 @@
+use sea_orm::entity::prelude::*;
+use sea_orm_cache::{CachedEntity, cache_hooks};
+
+#[path = "../entities.rs"]
+mod entities;
+
+use entities::Post;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, CachedEntity)]
+#[sea_orm(table_name = "comment")]
+#[cached_entity(index(autor_id), index(slug, slug), indx(id), index())]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i32,
+    pub author_id: i32,
+    pub slug: String,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+
+impl ActiveModelBehavior for ActiveModel {}
+
+fn main() {}

@@ -1,0 +1,29 @@
+#[path = "../entities.rs"]
+mod entities;
+
+#[allow(unused_imports)]
+use entities::{Post, User, user};
+#[allow(unused_imports)]
+use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cache_hooks, cached, invalidates};
+
+type DbResult<T> = Result<T, sea_orm::DbErr>;
+
+#[cached(version = -1)]
+async fn negative(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+#[cached(version = "2")]
+async fn text(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+#[cached(version = 2, version = 3)]
+async fn twice(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+fn main() {}

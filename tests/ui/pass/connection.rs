@@ -1,0 +1,20 @@
+//! A right twin.
+#![allow(dead_code, missing_docs)]
+
+#[path = "../entities.rs"]
+mod entities;
+
+#[allow(unused_imports)]
+use entities::{Post, User, user};
+#[allow(unused_imports)]
+use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cache_hooks, cached, invalidates};
+
+type DbResult<T> = Result<T, sea_orm::DbErr>;
+
+type Db = CachedConnection;
+
+#[cached(connection = handle)]
+async fn aliased(handle: &Db, id: i32) -> DbResult<i32> {
+    let _ = (handle, id);
+    Ok(1)
+}
