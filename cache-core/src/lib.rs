@@ -34,8 +34,8 @@ pub use orm::{
     register_view,
 };
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
-pub use tag::Tag;
 pub use sea_orm_cache_macros::{CachedEntity, cache_hooks, cached, invalidates};
+pub use tag::Tag;
 
 #[doc(hidden)]
 #[path = "private/mod.rs"]

@@ -4,11 +4,7 @@ use heck::ToUpperCamelCase;
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{
-    Attribute, Data, DeriveInput, Fields, Token,
-    ext::IdentExt,
-    parse::ParseStream,
-    punctuated::Punctuated,
-    token,
+    Attribute, Data, DeriveInput, Fields, Token, ext::IdentExt, parse::ParseStream, punctuated::Punctuated, token,
 };
 
 use crate::common::{
@@ -51,9 +47,12 @@ fn fields(input: &DeriveInput, errors: &mut Errors) -> Vec<Ident> {
                 }
                 return fields.named.iter().filter_map(|field| field.ident.clone()).collect();
             }
-            _ => errors.at(&input.ident, "`CachedEntity` is derived on the `Model` of an entity, a struct with named fields"),
+            _ => errors
+                .at(&input.ident, "`CachedEntity` is derived on the `Model` of an entity, a struct with named fields"),
         },
-        _ => errors.at(&input.ident, "`CachedEntity` is derived on the `Model` of an entity, a struct with named fields"),
+        _ => {
+            errors.at(&input.ident, "`CachedEntity` is derived on the `Model` of an entity, a struct with named fields")
+        }
     }
     Vec::new()
 }
@@ -78,7 +77,9 @@ fn argument(declared: &mut Declared, input: ParseStream<'_>) -> syn::Result<()> 
         "cascade" => "cascade(Post(author_id = id))",
         other => {
             let hint = hint(other, &["index", "cascade"]);
-            let text = format!("unknown argument `{other}`: {hint}the arguments are `index(column)` and `cascade(Post(author_id = id))`");
+            let text = format!(
+                "unknown argument `{other}`: {hint}the arguments are `index(column)` and `cascade(Post(author_id = id))`"
+            );
             return Err(syn::Error::new(name.span(), text));
         }
     };
@@ -96,7 +97,10 @@ fn argument(declared: &mut Declared, input: ParseStream<'_>) -> syn::Result<()> 
     }
     for target in Punctuated::<Target, Token![,]>::parse_terminated(&inside)? {
         let TargetPart::Index { value, .. } = &target.part else {
-            return Err(syn::Error::new_spanned(&target.entity, format!("name the dependent's column and this entity's: `{example}`")));
+            return Err(syn::Error::new_spanned(
+                &target.entity,
+                format!("name the dependent's column and this entity's: `{example}`"),
+            ));
         };
         let syn::Expr::Path(path) = value else {
             return Err(syn::Error::new_spanned(value, format!("a column of this entity stands here: `{example}`")));
@@ -115,7 +119,10 @@ fn check(declared: &Declared, fields: &[Ident], errors: &mut Errors) {
     for column in declared.indexes.iter().chain(declared.cascades.iter().map(|(_, own)| own)) {
         let name = column.unraw().to_string();
         if !fields.is_empty() && !known.contains(&name.as_str()) {
-            errors.at(column, format!("`{name}` is not a field of this model: {}its fields are {list}", hint(&name, &known)));
+            errors.at(
+                column,
+                format!("`{name}` is not a field of this model: {}its fields are {list}", hint(&name, &known)),
+            );
         }
     }
     for column in &declared.indexes {
@@ -182,9 +189,23 @@ mod tests {
             pub struct Model { pub id: i32, pub author_id: i32 }
         })
         .to_string();
-        for says in ["did you mean `author_id`", "index already", "did you mean `index`", "name the dependent's column", "write `index(author_id)`"] {
+        for says in [
+            "did you mean `author_id`",
+            "index already",
+            "did you mean `index`",
+            "name the dependent's column",
+            "write `index(author_id)`",
+        ] {
             assert!(text.contains(says), "{says}: {text}");
         }
-        assert!(derive(quote!(enum Model { A })).to_string().contains("struct with named fields"));
+        assert!(
+            derive(quote!(
+                enum Model {
+                    A,
+                }
+            ))
+            .to_string()
+            .contains("struct with named fields")
+        );
     }
 }

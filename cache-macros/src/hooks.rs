@@ -90,7 +90,10 @@ fn names(function: &ImplItemFn) -> syn::Result<Vec<TokenStream>> {
             FnArg::Receiver(_) => Ok(quote!(self)),
             FnArg::Typed(arg) => match &*arg.pat {
                 Pat::Ident(pat) if pat.subpat.is_none() => Ok(pat.ident.to_token_stream()),
-                other => Err(syn::Error::new_spanned(other, "a hook of the cache needs a plain name here: write `db` instead of a pattern")),
+                other => Err(syn::Error::new_spanned(
+                    other,
+                    "a hook of the cache needs a plain name here: write `db` instead of a pattern",
+                )),
             },
         })
         .collect()
@@ -113,11 +116,7 @@ fn extend(hook: Hook, function: &mut ImplItemFn) -> syn::Result<()> {
         _ => output_of(hook),
     };
     // `return` and `?` of the user's body end the user's part only.
-    let own = if boxed {
-        quote!((#body).await)
-    } else {
-        quote!(async move { #body }.await)
-    };
+    let own = if boxed { quote!((#body).await) } else { quote!(async move { #body }.await) };
     let model: TokenStream = quote!(__cached_model);
     let composed = match hook {
         // The user's part may change what is saved: the cache looks at the outcome.
@@ -242,7 +241,13 @@ mod tests {
 
     #[test]
     fn anything_but_that_impl_is_refused_and_kept() {
-        for item in [quote!(impl ActiveModel {}), quote!(impl Clone for ActiveModel {}), quote!(struct ActiveModel;)] {
+        for item in [
+            quote!(impl ActiveModel {}),
+            quote!(impl Clone for ActiveModel {}),
+            quote!(
+                struct ActiveModel;
+            ),
+        ] {
             let text = expanded(item.clone());
             assert!(text.contains("compile_error") && text.contains(&item.to_string()), "{text}");
         }

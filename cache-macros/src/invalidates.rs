@@ -91,7 +91,8 @@ fn argument(args: &mut InvalidatesArgs, input: ParseStream<'_>, errors: &mut Err
 fn check(args: &InvalidatesArgs, function: &Function, params: &Params, errors: &mut Errors) {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        errors.at(sig.fn_token, format!("only an async function can be annotated: write `async fn {}`", function.name()));
+        errors
+            .at(sig.fn_token, format!("only an async function can be annotated: write `async fn {}`", function.name()));
     }
     if let Some(token) = &sig.unsafety {
         errors.at(token, "an unsafe function cannot be annotated: annotate a safe one that calls it");
@@ -168,9 +169,15 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_reported_at_once_and_the_function_stays() {
-        let item = quote!(fn rename(db: &CachedConnection, id: i32) -> Result<(), DbErr> { Ok(()) });
+        let item = quote!(
+            fn rename(db: &CachedConnection, id: i32) -> Result<(), DbErr> {
+                Ok(())
+            }
+        );
         let errors = errors_of(quote!(User(), "feed:{user}", tag = 1, cache = self.cache), item.clone());
-        for says in ["one row", "`user` is not an argument", "unknown argument `tag`", "async fn rename", "without a receiver"] {
+        for says in
+            ["one row", "`user` is not an argument", "unknown argument `tag`", "async fn rename", "without a receiver"]
+        {
             assert!(errors.iter().any(|error| error.contains(says)), "{says}: {errors:?}");
         }
         assert!(errors_of(quote!(), item).iter().any(|error| error.contains("name what")));
@@ -182,11 +189,21 @@ mod tests {
             quote!(User(id), "feed:{id}"),
             quote!(
                 /// Docs.
-                pub(crate) async fn rename<'a>(db: &'a CachedConnection, id: i32) -> Result<(), DbErr> { work(db, id).await }
+                pub(crate) async fn rename<'a>(db: &'a CachedConnection, id: i32) -> Result<(), DbErr> {
+                    work(db, id).await
+                }
             ),
         )
         .to_string();
-        assert!(expanded.contains("pub (crate) async fn rename < 'a > (db : & 'a CachedConnection , id : i32) -> Result < () , DbErr >"), "{expanded}");
-        assert!(expanded.contains("row_target :: < User >") && expanded.contains("work (db , id) . await"), "{expanded}");
+        assert!(
+            expanded.contains(
+                "pub (crate) async fn rename < 'a > (db : & 'a CachedConnection , id : i32) -> Result < () , DbErr >"
+            ),
+            "{expanded}"
+        );
+        assert!(
+            expanded.contains("row_target :: < User >") && expanded.contains("work (db , id) . await"),
+            "{expanded}"
+        );
     }
 }

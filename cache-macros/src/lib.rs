@@ -13,7 +13,7 @@ use proc_macro::TokenStream;
 
 /// Caches what an async function returns, if it returns `Ok`.
 ///
-/// ```ignore
+/// ```text
 /// #[cached(ttl = "5m", invalidate_on = User(id))]
 /// async fn find_user(db: &CachedConnection, id: i32) -> Result<Option<user::Model>, DbErr> {
 ///     User::find_by_id(id).one(db).await
@@ -65,7 +65,7 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Says what an async function makes stale that writes where the cache cannot see it.
 ///
-/// ```ignore
+/// ```text
 /// #[invalidates(User(id), "feed:{id}")]
 /// async fn rename_by_procedure(db: &CachedConnection, id: i32, name: &str) -> Result<(), DbErr> { .. }
 /// ```
@@ -83,7 +83,7 @@ pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Adds the cache to the hooks of an entity, for writes through connections that are not wrapped.
 ///
-/// ```ignore
+/// ```text
 /// #[cache_hooks]
 /// impl ActiveModelBehavior for ActiveModel {}
 /// ```
@@ -96,7 +96,7 @@ pub fn cache_hooks(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares index columns and cascades of an entity, on its `Model`.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Clone, Debug, DeriveEntityModel, CachedEntity)]
 /// #[sea_orm(table_name = "user")]
 /// #[cached_entity(index(email), cascade(Post(author_id = id)))]

@@ -31,11 +31,15 @@ pub use crate::{
     key::{KeyText, encode_key},
     orm::{
         deps::{index_dep, row_dep, table_dep},
-        hooks,
         registry::{CachedEntity, Cascade, EntityRegistration},
     },
     policy::{Consistency, PolicyOverride, TierChoice},
 };
+
+/// What `#[cache_hooks]` adds.
+pub mod hooks {
+    pub use crate::orm::hooks::{after_delete, after_save, before_delete, before_save};
+}
 
 /// The codecs by the names of the macros' argument; one whose feature is off is not there.
 pub mod codecs {

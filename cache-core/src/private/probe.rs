@@ -198,7 +198,8 @@ pub mod refusal {
         type Output = Result<T, E>;
         fn refusal(&self) -> Option<fn(Error) -> Result<T, E>> {
             Some(|error| {
-                let text = format!("the write was refused, because its invalidation cannot reach the remote tier: {error}");
+                let text =
+                    format!("the write was refused, because its invalidation cannot reach the remote tier: {error}");
                 Err(DbErr::Custom(text).into())
             })
         }

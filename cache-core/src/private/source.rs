@@ -162,7 +162,9 @@ pub fn generic_source<C: ConnectionTrait + ?Sized>(db: &C) -> Source<'_> {
     match recognise::ask(db) {
         Some(recognise::Answer::Connection(cache)) => Source(Kind::Owned(cache)),
         Some(recognise::Answer::Transaction(cache)) => Source::inside(Some(cache), false, "in a transaction"),
-        None if id == typeid::of::<DatabaseTransaction>() => Source::inside(Cache::installed(), true, "in a transaction"),
+        None if id == typeid::of::<DatabaseTransaction>() => {
+            Source::inside(Cache::installed(), true, "in a transaction")
+        }
         // It may well be a transaction, whose reads must neither come from the cache nor go there.
         None => Source::inside(Cache::installed(), true, "the type of the connection is not known"),
     }

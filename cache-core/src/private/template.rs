@@ -116,7 +116,10 @@ impl KeyTemplate {
     /// [`ErrorKind::Encode`] if the `Display` of an argument failed.
     pub fn key(self, site: &'static Site) -> Result<KeyText, Error> {
         if self.failed {
-            return Err(Error::new(ErrorKind::Encode, format!("cannot make a key of the arguments for {}", site.prefix())));
+            return Err(Error::new(
+                ErrorKind::Encode,
+                format!("cannot make a key of the arguments for {}", site.prefix()),
+            ));
         }
         Ok(plain_key(site.prefix(), &self.text))
     }
@@ -144,11 +147,7 @@ impl Write for Escaped<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        engine::call::Function,
-        policy::PolicyOverride,
-        __private::site::Place,
-    };
+    use crate::{__private::site::Place, engine::call::Function, policy::PolicyOverride};
 
     static SITE: Site = Site::new(
         Function::new("m", "f", 3, PolicyOverride::NONE),

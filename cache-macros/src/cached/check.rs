@@ -72,25 +72,38 @@ fn output(function: &Function, errors: &mut Errors) -> Option<(Type, bool)> {
 
 /// What is certainly not a `Result`; an alias is left to the compiler.
 fn check_result(ty: &Type, errors: &mut Errors) -> bool {
-    let shown = quote!(#ty).to_string().replace(" <", "<").replace("< ", "<").replace(" >", ">").replace(" ,", ",").replace(" :: ", "::");
+    let shown = quote!(#ty)
+        .to_string()
+        .replace(" <", "<")
+        .replace("< ", "<")
+        .replace(" >", ">")
+        .replace(" ,", ",")
+        .replace(" :: ", "::");
     if mentions(quote!(#ty), "impl") {
         errors.at(ty, "`impl Trait` cannot be stored: write the type, such as `Result<Vec<Model>, DbErr>`");
         return false;
     }
     let never = match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| NOT_RESULTS.iter().any(|name| last.ident == name)),
+        Type::Path(path) => {
+            path.path.segments.last().is_some_and(|last| NOT_RESULTS.iter().any(|name| last.ident == name))
+        }
         Type::Group(_) | Type::Paren(_) | Type::Macro(_) => false,
         _ => true,
     };
     if never {
-        errors.at(ty, format!("a cached function returns a `Result`, of which only `Ok` is stored: write `Result<{shown}, DbErr>`"));
+        errors.at(
+            ty,
+            format!(
+                "a cached function returns a `Result`, of which only `Ok` is stored: write `Result<{shown}, DbErr>`"
+            ),
+        );
     }
     !never
 }
 
 const NOT_RESULTS: [&str; 20] = [
-    "Option", "Vec", "String", "bool", "char", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "f32", "f64", "Box",
-    "Arc", "HashMap", "BTreeMap",
+    "Option", "Vec", "String", "bool", "char", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "f32",
+    "f64", "Box", "Arc", "HashMap", "BTreeMap",
 ];
 
 /// `R` in `Pin<Box<dyn Future<Output = R> + ..>>`.
@@ -124,11 +137,16 @@ fn signature(args: &CachedArgs, function: &Function, params: &Params, source: &S
     if let Some(token) = &function.sig.unsafety {
         errors.at(token, "an unsafe function cannot be cached: cache a safe one that calls it");
     }
-    if let Some(receiver) = params.receiver.as_ref().filter(|receiver| receiver.reference.is_some() && receiver.mutability.is_some()) {
+    if let Some(receiver) =
+        params.receiver.as_ref().filter(|receiver| receiver.reference.is_some() && receiver.mutability.is_some())
+    {
         errors.at(receiver, "what the body changes in `self` would be missing after a hit: write `&self`");
     }
     if let Some(expr) = args.cache.as_ref().filter(|_| source.needs_receiver() && params.receiver.is_none()) {
-        errors.at(expr, "`self` is not there in a function without a receiver: write `cache = name` with an argument's name");
+        errors.at(
+            expr,
+            "`self` is not there in a function without a receiver: write `cache = name` with an argument's name",
+        );
     }
     for (at, param) in params.list.iter().enumerate() {
         let skipped = param.bindings.iter().any(|name| args.skip.iter().flatten().any(|skipped| skipped == name));
@@ -148,9 +166,14 @@ fn templates(args: &CachedArgs, params: &Params, source: &Source, errors: &mut E
     }
     if let Some(key) = &args.key {
         for value in key.values() {
-            let carried = |at: usize| params.list.get(at).is_some_and(|param| source.carriers.contains(&at) && param.binds(&value.root));
+            let carried = |at: usize| {
+                params.list.get(at).is_some_and(|param| source.carriers.contains(&at) && param.binds(&value.root))
+            };
             if (0..params.list.len()).any(carried) {
-                errors.push(syn::Error::new(value.root.span(), format!("the connection `{}` takes no part in keys", value.root)));
+                errors.push(syn::Error::new(
+                    value.root.span(),
+                    format!("the connection `{}` takes no part in keys", value.root),
+                ));
             }
         }
     }
@@ -189,7 +212,10 @@ fn skipped(args: &CachedArgs, params: &Params, source: &Source, errors: &mut Err
                 errors.at(name, format!("`{name}` is not an argument of this function: {hint}{}", params.shown()));
             }
             Some(at) if source.is_carried_by(at) => {
-                errors.at(name, format!("`{name}` leads to the cache and takes no part in the key as it is: remove it here"));
+                errors.at(
+                    name,
+                    format!("`{name}` leads to the cache and takes no part in the key as it is: remove it here"),
+                );
             }
             Some(_) if seen.contains(&name) => errors.at(name, format!("`{name}` is skipped twice: keep one of them")),
             Some(_) => seen.push(name),
@@ -253,7 +279,8 @@ fn check_jitter(jitter: &Expr, errors: &mut Errors) {
 
 fn companions(args: &CachedArgs, function: &Function, params: &Params) -> Companions {
     let sig = &function.sig;
-    let is_method = params.receiver.is_some() || mentions(quote!(#sig), "Self") || mentions(function.body.clone(), "Self");
+    let is_method =
+        params.receiver.is_some() || mentions(quote!(#sig), "Self") || mentions(function.body.clone(), "Self");
     match args.companions.as_ref().map(syn::LitStr::value).as_deref() {
         Some("none") => Companions::None,
         Some("associated") => Companions::Associated,

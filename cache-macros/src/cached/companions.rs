@@ -26,7 +26,8 @@ pub(crate) fn expand(plan: &Plan, function: &Function) -> TokenStream {
         Companions::Associated => functions(plan, function),
         Companions::Namespace => {
             let functions = functions(plan, function);
-            let doc = format!("Companions of [`{name}`](fn@{name}): its key, and what can be done with one entry of it.");
+            let doc =
+                format!("Companions of [`{name}`](fn@{name}): its key, and what can be done with one entry of it.");
             // A type without values stands for a module: it sees what the function sees, even inside another function's body.
             quote! {
                 #(#cfgs)*
@@ -67,16 +68,26 @@ fn functions(plan: &Plan, function: &Function) -> TokenStream {
     let handle = handle(plan);
     let (handle_params, source) = (&handle.params, &handle.source);
     let key_tokens = &plan.key.tokens;
-    let key_params = plan.key.params.iter().filter(|at| !handle.shared.contains(at)).filter_map(|at| plan.checked.params.list.get(*at)).map(typed).collect::<Vec<_>>();
-    let all_key_params = plan.key.params.iter().filter_map(|at| plan.checked.params.list.get(*at)).map(typed).collect::<Vec<_>>();
+    let key_params = plan
+        .key
+        .params
+        .iter()
+        .filter(|at| !handle.shared.contains(at))
+        .filter_map(|at| plan.checked.params.list.get(*at))
+        .map(typed)
+        .collect::<Vec<_>>();
+    let all_key_params =
+        plan.key.params.iter().filter_map(|at| plan.checked.params.list.get(*at)).map(typed).collect::<Vec<_>>();
     let generics = companion_generics(&function.sig, &plan.checked, &plan.key.params);
     let (params, _, clause) = generics.split_for_impl();
-    let with_handle = companion_generics(&function.sig, &plan.checked, &[plan.key.params.clone(), handle.shared.clone()].concat());
+    let with_handle =
+        companion_generics(&function.sig, &plan.checked, &[plan.key.params.clone(), handle.shared.clone()].concat());
     let (handle_generics, _, handle_clause) = with_handle.split_for_impl();
     let output = &plan.checked.output;
     let call = call_tokens(plan, key_tokens, &quote!(::core::option::Option::None));
     let refresh_tokens = refresh_tokens(plan, function, &refresh);
-    let doc_key = format!("The key of the entry that `{name}` keeps for these arguments, as in Redis but without the namespace.");
+    let doc_key =
+        format!("The key of the entry that `{name}` keeps for these arguments, as in Redis but without the namespace.");
     let doc_peek = "The cached value, if a tier can prove one valid. Never loads.";
     let doc_invalidate = "Removes the entry for these arguments on every node; returns whether the remote tier had it.\n\n# Errors\n\nIf the remote tier does not answer. The local copy is gone all the same.";
     quote! {
@@ -158,7 +169,9 @@ fn typed(param: &Param) -> TokenStream {
 /// Nothing is changed in a companion.
 fn plain(pat: &Pat) -> Pat {
     match pat {
-        Pat::Ident(pat) if pat.subpat.is_none() => Pat::Ident(syn::PatIdent { mutability: None, by_ref: None, ..pat.clone() }),
+        Pat::Ident(pat) if pat.subpat.is_none() => {
+            Pat::Ident(syn::PatIdent { mutability: None, by_ref: None, ..pat.clone() })
+        }
         other => other.clone(),
     }
 }
@@ -187,7 +200,8 @@ fn refresh_tokens(plan: &Plan, function: &Function, refresh: &Ident) -> TokenStr
     };
     let (vis, cfgs, site) = (&function.vis, function.cfgs(), &plan.site);
     let refreshed = quote!(#private::refreshing(#site, #called(#(#arguments),*)));
-    let refreshed = if plan.checked.boxed { quote!(::std::boxed::Box::pin(#refreshed)) } else { quote!(#refreshed.await) };
+    let refreshed =
+        if plan.checked.boxed { quote!(::std::boxed::Box::pin(#refreshed)) } else { quote!(#refreshed.await) };
     quote! {
         #(#cfgs)*
         /// Loads anew, whatever is cached, and stores the value.

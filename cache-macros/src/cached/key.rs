@@ -26,7 +26,13 @@ pub(crate) struct Key {
 /// Values in a `key = ".."` keep these characters beside letters and digits; everything else is escaped and so can separate two values.
 const KEPT: [char; 3] = ['_', '-', '.'];
 
-pub(crate) fn plan(args: &CachedArgs, sig: &Signature, checked: &Checked, site: &TokenStream, errors: &mut Errors) -> Key {
+pub(crate) fn plan(
+    args: &CachedArgs,
+    sig: &Signature,
+    checked: &Checked,
+    site: &TokenStream,
+    errors: &mut Errors,
+) -> Key {
     let private = private();
     let params: Vec<usize> = (0..checked.params.list.len()).filter(|at| takes_part(args, checked, *at)).collect();
     let types = type_names(sig, checked, &params);
@@ -73,9 +79,11 @@ fn takes_part(args: &CachedArgs, checked: &Checked, at: usize) -> bool {
 fn type_names(sig: &Signature, checked: &Checked, params: &[usize]) -> Vec<TokenStream> {
     let private = private();
     let generics = companion_generics(sig, checked, params);
-    let own = checked.params.receiver.as_ref().map(|receiver| {
-        quote_spanned!(receiver.self_token.span=> #private::type_name::<Self>())
-    });
+    let own = checked
+        .params
+        .receiver
+        .as_ref()
+        .map(|receiver| quote_spanned!(receiver.self_token.span=> #private::type_name::<Self>()));
     let parameters = generics.params.iter().filter_map(|param| match param {
         syn::GenericParam::Type(param) => {
             let name = &param.ident;
@@ -116,7 +124,10 @@ fn separated(template: &Template, errors: &mut Errors) {
         match part {
             Part::Text(text) => open &= !text.chars().any(|c| !c.is_alphanumeric() && !KEPT.contains(&c) && c != '%'),
             Part::Value(value) if open => {
-                let text = format!("put a separator such as `:` or `/` before `{{{}}}`: without it two different sets of arguments could share a key", value.root);
+                let text = format!(
+                    "put a separator such as `:` or `/` before `{{{}}}`: without it two different sets of arguments could share a key",
+                    value.root
+                );
                 errors.push(syn::Error::new(value.root.span(), text));
             }
             Part::Value(_) => open = true,

@@ -29,7 +29,8 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     };
     let mut errors = Errors::default();
     let args = parse::parse(args, &mut errors);
-    let plan = check::check(&args, &function, &mut errors).map(|checked| plan::plan(&args, &function, checked, &mut errors));
+    let plan =
+        check::check(&args, &function, &mut errors).map(|checked| plan::plan(&args, &function, checked, &mut errors));
     match plan {
         Some(plan) if errors.is_empty() => expand::expand(&plan, &function),
         _ => {

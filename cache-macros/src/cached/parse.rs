@@ -164,7 +164,9 @@ fn texts(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
     }
     let inside;
     let brackets = syn::bracketed!(inside in input);
-    let texts = Punctuated::<LitStr, Token![,]>::parse_terminated_with(&inside, |input| value(input, "tags = [\"feed:{user}\"]"))?;
+    let texts = Punctuated::<LitStr, Token![,]>::parse_terminated_with(&inside, |input| {
+        value(input, "tags = [\"feed:{user}\"]")
+    })?;
     if texts.is_empty() {
         return Err(syn::Error::new(brackets.span.join(), format!("an empty list: write `{example}`")));
     }

@@ -124,7 +124,10 @@ fn policy(args: &CachedArgs, errors: &mut Errors) -> TokenStream {
         words.iter().find(|(word, _)| *word == lit.value()).map(|(_, tokens)| tokens.clone())
     };
     let consistency = args.consistency.as_ref().and_then(|lit| {
-        word(lit, &[("strict", quote!(#private::Consistency::Strict)), ("bounded", quote!(#private::Consistency::Bounded))])
+        word(
+            lit,
+            &[("strict", quote!(#private::Consistency::Strict)), ("bounded", quote!(#private::Consistency::Bounded))],
+        )
     });
     let tier = args.tier.as_ref().and_then(|lit| {
         word(lit, &[("local", quote!(#private::TierChoice::Local)), ("remote", quote!(#private::TierChoice::Remote))])

@@ -12,7 +12,9 @@ fn split(expanded: TokenStream) -> (Vec<String>, Vec<syn::Item>) {
     let mut items = Vec::new();
     for item in file.items {
         match &item {
-            syn::Item::Macro(item) if item.mac.path.segments.last().is_some_and(|last| last.ident == "compile_error") => {
+            syn::Item::Macro(item)
+                if item.mac.path.segments.last().is_some_and(|last| last.ident == "compile_error") =>
+            {
                 let text: syn::LitStr = syn::parse2(item.mac.tokens.clone()).unwrap_or_else(|error| panic!("{error}"));
                 errors.push(text.value());
             }
@@ -81,26 +83,56 @@ fn dependencies_are_written_as_they_are_named() {
 
 #[test]
 fn what_takes_part_in_the_key_is_what_the_body_can_see() {
-    assert!(text(quote!(), find_user()).contains("& (:: sea_orm_cache :: __private :: part (& id) , :: sea_orm_cache :: __private :: part (& name) ,)"));
+    assert!(text(quote!(), find_user()).contains(
+        "& (:: sea_orm_cache :: __private :: part (& id) , :: sea_orm_cache :: __private :: part (& name) ,)"
+    ));
     let skipped = text(quote!(skip(name)), find_user());
     assert!(skipped.contains("& (:: sea_orm_cache :: __private :: part (& id) ,)"), "{skipped}");
     let own = text(quote!(key = "user:{id}"), find_user());
     assert!(own.contains(". text (\"user:\") . value (& id) . key"), "{own}");
     let generic = text(
         quote!(),
-        quote!(async fn count<C: ConnectionTrait, E: EntityTrait>(db: &C, (a, _): (u8, u8), _: u8) -> Result<u64, DbErr> { work().await }),
+        quote!(
+            async fn count<C: ConnectionTrait, E: EntityTrait>(db: &C, (a, _): (u8, u8), _: u8) -> Result<u64, DbErr> {
+                work().await
+            }
+        ),
     );
-    assert!(generic.contains("& (:: sea_orm_cache :: __private :: type_name :: < E > () , :: sea_orm_cache :: __private :: part (& a) ,)"), "{generic}");
+    assert!(
+        generic.contains(
+            "& (:: sea_orm_cache :: __private :: type_name :: < E > () , :: sea_orm_cache :: __private :: part (& a) ,)"
+        ),
+        "{generic}"
+    );
     assert!(generic.contains("generic_source (& * db)"), "{generic}");
 }
 
 #[test]
 fn methods_have_associated_companions_and_their_type_in_the_key() {
-    let method = text(quote!(cache = self.cache), quote!(async fn find(&self, id: i32) -> Result<u64, DbErr> { self.work(id).await }));
-    for part in ["fn find_key (& self , id : i32)", "type_name :: < Self >", "cache_source (& (self . cache))", "Self :: __find_site ()"] {
+    let method = text(
+        quote!(cache = self.cache),
+        quote!(
+            async fn find(&self, id: i32) -> Result<u64, DbErr> {
+                self.work(id).await
+            }
+        ),
+    );
+    for part in [
+        "fn find_key (& self , id : i32)",
+        "type_name :: < Self >",
+        "cache_source (& (self . cache))",
+        "Self :: __find_site ()",
+    ] {
         assert!(method.contains(part), "{part}: {method}");
     }
-    let none = text(quote!(companions = "none"), quote!(async fn find(&self, id: i32) -> Result<u64, DbErr> { self.work(id).await }));
+    let none = text(
+        quote!(companions = "none"),
+        quote!(
+            async fn find(&self, id: i32) -> Result<u64, DbErr> {
+                self.work(id).await
+            }
+        ),
+    );
     assert!(!none.contains("find_key") && none.contains("static __CACHED_SITE"), "{none}");
 }
 
@@ -127,8 +159,23 @@ fn a_function_that_async_trait_has_rewritten_is_understood() {
 #[test]
 fn every_mistake_in_the_arguments_is_reported_at_once() {
     let said = errors(
-        quote!(tll = 5, ttl = 0, tier = "disk", jitter = 2.0, version = -1, skip(nme), tags = ["x:{idd}"], ttl = 5, codec = "xml",
-            consistency = "loose", invalidate_on = User(), connection = dbb, companions = "all", name = "a b", when),
+        quote!(
+            tll = 5,
+            ttl = 0,
+            tier = "disk",
+            jitter = 2.0,
+            version = -1,
+            skip(nme),
+            tags = ["x:{idd}"],
+            ttl = 5,
+            codec = "xml",
+            consistency = "loose",
+            invalidate_on = User(),
+            connection = dbb,
+            companions = "all",
+            name = "a b",
+            when
+        ),
         find_user(),
     );
     for says in [
@@ -155,15 +202,74 @@ fn every_mistake_in_the_arguments_is_reported_at_once() {
 #[test]
 fn a_function_that_cannot_be_cached_says_what_to_write() {
     for (item, says) in [
-        (quote!(fn f(id: i32) -> Result<u8, DbErr> { Ok(1) }), "write `async fn f`"),
-        (quote!(async fn f(id: i32) { () }), "return a `Result<T, E>`"),
-        (quote!(async fn f(id: i32) -> Option<u8> { None }), "write `Result<Option<u8>, DbErr>`"),
-        (quote!(async fn f(id: i32) -> Result<impl Clone, DbErr> { Ok(1) }), "`impl Trait` cannot be stored"),
-        (quote!(async fn f(out: &mut Vec<u8>) -> Result<u8, DbErr> { Ok(1) }), "skip(out)"),
-        (quote!(async fn f(&mut self) -> Result<u8, DbErr> { Ok(1) }), "write `&self`"),
-        (quote!(async unsafe fn f() -> Result<u8, DbErr> { Ok(1) }), "unsafe"),
-        (quote!(async fn f(id: i32) -> Result<u8, DbErr>;), "without a body"),
-        (quote!(struct F;), "belongs on an `async fn`"),
+        (
+            quote!(
+                fn f(id: i32) -> Result<u8, DbErr> {
+                    Ok(1)
+                }
+            ),
+            "write `async fn f`",
+        ),
+        (
+            quote!(
+                async fn f(id: i32) {
+                    ()
+                }
+            ),
+            "return a `Result<T, E>`",
+        ),
+        (
+            quote!(
+                async fn f(id: i32) -> Option<u8> {
+                    None
+                }
+            ),
+            "write `Result<Option<u8>, DbErr>`",
+        ),
+        (
+            quote!(
+                async fn f(id: i32) -> Result<impl Clone, DbErr> {
+                    Ok(1)
+                }
+            ),
+            "`impl Trait` cannot be stored",
+        ),
+        (
+            quote!(
+                async fn f(out: &mut Vec<u8>) -> Result<u8, DbErr> {
+                    Ok(1)
+                }
+            ),
+            "skip(out)",
+        ),
+        (
+            quote!(
+                async fn f(&mut self) -> Result<u8, DbErr> {
+                    Ok(1)
+                }
+            ),
+            "write `&self`",
+        ),
+        (
+            quote!(
+                async unsafe fn f() -> Result<u8, DbErr> {
+                    Ok(1)
+                }
+            ),
+            "unsafe",
+        ),
+        (
+            quote!(
+                async fn f(id: i32) -> Result<u8, DbErr>;
+            ),
+            "without a body",
+        ),
+        (
+            quote!(
+                struct F;
+            ),
+            "belongs on an `async fn`",
+        ),
     ] {
         let expanded = cached(quote!(ttl = 5), item.clone()).to_string();
         assert!(expanded.contains("compile_error"), "{item}");

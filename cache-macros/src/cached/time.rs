@@ -22,7 +22,9 @@ pub(crate) fn duration(name: &str, expr: &Expr) -> syn::Result<TokenStream> {
         Some(0) => Err(syn::Error::new(expr.span(), format!("`{name}` is zero: nothing would ever be cached"))),
         Some(millis) => Ok(quote!(::core::time::Duration::from_millis(#millis))),
         None => {
-            let text = format!("not a span of time: write `{name} = 300` (seconds), `{name} = \"5m\"` or the name of a `Duration` constant");
+            let text = format!(
+                "not a span of time: write `{name} = 300` (seconds), `{name} = \"5m\"` or the name of a `Duration` constant"
+            );
             Err(syn::Error::new(expr.span(), text))
         }
     }
@@ -32,7 +34,9 @@ pub(crate) fn duration(name: &str, expr: &Expr) -> syn::Result<TokenStream> {
 fn literal(expr: &Expr) -> Option<Lit> {
     match expr {
         Expr::Lit(expr) => Some(expr.lit.clone()),
-        Expr::Unary(expr) if matches!(expr.op, syn::UnOp::Neg(_)) => Some(Lit::Bool(syn::LitBool::new(false, expr.span()))),
+        Expr::Unary(expr) if matches!(expr.op, syn::UnOp::Neg(_)) => {
+            Some(Lit::Bool(syn::LitBool::new(false, expr.span())))
+        }
         Expr::Group(expr) => literal(&expr.expr),
         _ => None,
     }

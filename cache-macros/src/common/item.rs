@@ -26,7 +26,10 @@ impl Parse for Function {
             syn::Error::new(error.span(), format!("this attribute belongs on an `async fn`: {error}"))
         })?;
         if input.peek(Token![;]) {
-            return Err(syn::Error::new(sig.ident.span(), "a function without a body cannot be annotated: annotate the `fn` of the impl"));
+            return Err(syn::Error::new(
+                sig.ident.span(),
+                "a function without a body cannot be annotated: annotate the `fn` of the impl",
+            ));
         }
         Ok(Self { attrs, vis, defaultness, sig, body: input.parse()? })
     }

@@ -3,7 +3,8 @@
 use proc_macro2::Ident;
 use quote::quote;
 use syn::{
-    FnArg, GenericArgument, Generics, Pat, PatType, PathArguments, Receiver, Signature, Type, TypeParamBound, visit::Visit,
+    FnArg, GenericArgument, Generics, Pat, PatType, PathArguments, Receiver, Signature, Type, TypeParamBound,
+    visit::Visit,
 };
 
 use super::item::mentions;
@@ -135,7 +136,9 @@ fn carrier(ty: &Type, generics: &Generics) -> Option<Carrier> {
                 "DatabaseConnection" | "DbConn" => Some(Carrier::Plain),
                 "DatabaseExecutor" => Some(Carrier::Generic),
                 "Cache" if last.arguments.is_none() => Some(Carrier::Cache),
-                _ if path.path.get_ident().is_some() => is_connection_parameter(&last.ident, generics).then_some(Carrier::Generic),
+                _ if path.path.get_ident().is_some() => {
+                    is_connection_parameter(&last.ident, generics).then_some(Carrier::Generic)
+                }
                 _ => None,
             }
         }
@@ -153,7 +156,11 @@ fn bare(ty: &Type) -> &Type {
             let Some(last) = path.path.segments.last() else { return ty };
             let PathArguments::AngleBracketed(arguments) = &last.arguments else { return ty };
             match arguments.args.first() {
-                Some(GenericArgument::Type(inner)) if ["Arc", "Rc", "Box"].iter().any(|pointer| last.ident == pointer) => bare(inner),
+                Some(GenericArgument::Type(inner))
+                    if ["Arc", "Rc", "Box"].iter().any(|pointer| last.ident == pointer) =>
+                {
+                    bare(inner)
+                }
                 _ => ty,
             }
         }
@@ -172,12 +179,14 @@ fn connects<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> bool {
 
 fn is_connection_parameter(name: &Ident, generics: &Generics) -> bool {
     let declared = generics.type_params().any(|param| param.ident == *name && connects(param.bounds.iter()));
-    let in_where = generics.where_clause.iter().flat_map(|clause| &clause.predicates).any(|predicate| match predicate {
-        syn::WherePredicate::Type(predicate) => {
-            matches!(&predicate.bounded_ty, Type::Path(path) if path.path.is_ident(name)) && connects(predicate.bounds.iter())
-        }
-        _ => false,
-    });
+    let in_where =
+        generics.where_clause.iter().flat_map(|clause| &clause.predicates).any(|predicate| match predicate {
+            syn::WherePredicate::Type(predicate) => {
+                matches!(&predicate.bounded_ty, Type::Path(path) if path.path.is_ident(name))
+                    && connects(predicate.bounds.iter())
+            }
+            _ => false,
+        });
     declared || in_where
 }
 
@@ -253,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_pattern_binds_names() {
-        let sig: Signature = syn::parse_quote!(async fn f((a, b): (i32, i32), Point { x, .. }: Point, _: u8, mut c: u8));
+        let sig: Signature =
+            syn::parse_quote!(async fn f((a, b): (i32, i32), Point { x, .. }: Point, _: u8, mut c: u8));
         assert_eq!(Params::of(&sig).names(), ["a", "b", "x", "c"]);
     }
 }

@@ -23,7 +23,12 @@ pub(crate) struct Source {
 
 impl Source {
     /// Finds the carriers. `connection` names one whose type says nothing.
-    pub(crate) fn find(params: &mut Params, connection: Option<&Ident>, cache: Option<&Expr>, errors: &mut Errors) -> Self {
+    pub(crate) fn find(
+        params: &mut Params,
+        connection: Option<&Ident>,
+        cache: Option<&Expr>,
+        errors: &mut Errors,
+    ) -> Self {
         if let Some(name) = connection {
             let known = params.names();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();

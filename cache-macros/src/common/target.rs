@@ -43,7 +43,8 @@ impl Parse for Target {
             inside.parse::<Option<Token![,]>>()?;
             if !inside.is_empty() {
                 let rest: TokenStream = inside.parse()?;
-                let text = "one column for each entity: write `[Post(author_id = a), Post(topic = t)]` to depend on either";
+                let text =
+                    "one column for each entity: write `[Post(author_id = a), Post(topic = t)]` to depend on either";
                 return Err(syn::Error::new_spanned(rest, text));
             }
             TargetPart::Index { column, value }
@@ -71,7 +72,10 @@ impl Target {
             return Err(syn::Error::new(lit.span(), "name an entity: \"User\""));
         }
         let parsed = lit.parse_with(Punctuated::<Self, Token![,]>::parse_terminated).map_err(|error| {
-            syn::Error::new(lit.span(), format!("{error}: write \"User\", \"User(id)\" or \"Post(author_id = author)\""))
+            syn::Error::new(
+                lit.span(),
+                format!("{error}: write \"User\", \"User(id)\" or \"Post(author_id = author)\""),
+            )
         })?;
         Ok(parsed.into_iter().collect())
     }

@@ -54,7 +54,11 @@ async fn refresh_loads_whatever_is_cached_and_stores() {
     world.hits(find_user(&world.db, 1)).await.unwrap();
     world.loads(outer(&world.db)).await.unwrap();
     world.hits(outer::refresh(&world.db)).await.unwrap();
-    assert_eq!(world.events("Load").len(), 5, "the function's own body ran, and no other's: find twice, outer twice, inner once");
+    assert_eq!(
+        world.events("Load").len(),
+        5,
+        "the function's own body ran, and no other's: find twice, outer twice, inner once"
+    );
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use harness::RedisServer;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, ModelTrait, PaginatorTrait, QueryFilter, QueryOrder};
-use sea_orm_cache::{CachedConnection, cached};
+use sea_orm_cache::{Cache, CachedConnection, cached};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::world::{Membership, Post, User, World, membership, post, user};
@@ -128,7 +129,7 @@ async fn without_declared_dependencies_the_statements_are_what_counts() {
     let world = World::new().await;
     assert_eq!(world.loads(titles(&world.db, 1)).await.unwrap().len(), 2);
     world.hits(titles(&world.db, 1)).await.unwrap();
-    world.rename(1, "not read").await;
+    world.rename(2, "not read").await;
     world.hits(titles(&world.db, 1)).await.unwrap();
     world.retitle(10, "read").await;
     assert!(world.loads(titles(&world.db, 1)).await.unwrap().contains(&"read".to_owned()));
@@ -207,7 +208,15 @@ async fn errors_are_returned_and_never_stored() {
     assert_eq!(world.hits(opaque(&world.db, 1)).await.unwrap(), Opaque("user-1".into()));
 }
 
-#[cached(name = "named", version = 7, codec = "json", consistency = "strict", jitter = 0.5, negative_ttl = "10s", ttl = 90)]
+#[cached(
+    name = "named",
+    version = 7,
+    codec = "json",
+    consistency = "strict",
+    jitter = 0.5,
+    negative_ttl = "10s",
+    ttl = 90
+)]
 async fn with_everything(db: &CachedConnection, id: i32) -> DbResult<Option<user::Model>> {
     User::find_by_id(id).one(db).await
 }
@@ -223,10 +232,20 @@ async fn name_and_version_are_in_the_key() {
     world.loads(with_everything(&world.db, 1)).await.unwrap();
     world.hits(with_everything(&world.db, 1)).await.unwrap();
     assert_eq!(with_everything::key(1), "named:v7:[1]");
-    let left = world.cache.ttl(&with_everything::key(1)).await.unwrap();
-    assert!(left.is_none(), "`ttl` names keys of direct use");
+}
+
+#[tokio::test]
+async fn a_tier_can_be_left_out() {
+    let redis = RedisServer::start();
+    let world = World::with(Cache::builder().redis(redis.url())).await;
     world.loads(remote_only(&world.db, 1)).await.unwrap();
     world.hits(remote_only(&world.db, 1)).await.unwrap();
+    assert_eq!(world.events("Hit").len(), 1);
+    assert!(world.events("Hit").iter().all(|event| event.contains("Remote")));
+    assert!(redis.keys().iter().any(|key| key.contains("remote_only:v1:[1]")), "{:?}", redis.keys());
+    world.loads(opaque(&world.db, 1)).await.unwrap();
+    world.hits(opaque(&world.db, 1)).await.unwrap();
+    assert!(!redis.keys().iter().any(|key| key.contains("opaque")), "{:?}", redis.keys());
 }
 
 #[cached(invalidate_on = User)]
@@ -235,12 +254,17 @@ where
     'a: 'b,
 {
     let mut query = User::find();
-    query = if exact { query.filter(user::Column::Name.eq(name)) } else { query.filter(user::Column::Name.contains(name)) };
+    query =
+        if exact { query.filter(user::Column::Name.eq(name)) } else { query.filter(user::Column::Name.contains(name)) };
     query.one(db).await
 }
 
 #[cached(invalidate_on = User)]
-async fn by_owned_name(db: &CachedConnection, mut name: String, suffix: impl Into<String> + Serialize + Send) -> DbResult<Option<user::Model>> {
+async fn by_owned_name(
+    db: &CachedConnection,
+    mut name: String,
+    suffix: impl Into<String> + Serialize + Send,
+) -> DbResult<Option<user::Model>> {
     name.push_str(&suffix.into());
     User::find().filter(user::Column::Name.eq(name)).one(db).await
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, TransactionTrait,
+};
 use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cached};
 
 use super::world::{User, World};
@@ -96,7 +98,7 @@ async fn any_connection_leads_to_its_cache() {
     world.loads(by_state(&state, 1)).await.unwrap();
     assert_eq!(world.hits(by_state::peek(&state, 1)).await, Some(4));
     assert_eq!(by_state::key(1), "by_state:v1:[1]");
-    by_cache::invalidate(&world.db, ).await.unwrap();
+    by_cache::invalidate(&world.db).await.unwrap();
     world.loads(by_cache(&world.cache, world.db.inner())).await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use harness::memory;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, Schema};
-use sea_orm_cache::{Cache, CachedConnection, Event};
+use sea_orm_cache::{Cache, CacheBuilder, CachedConnection, Event};
 
 pub(crate) mod user {
     use sea_orm::entity::prelude::*;
@@ -86,6 +86,11 @@ pub(crate) struct World {
 impl World {
     /// Users 1 to 3, two posts of each, and user 1 in team "red".
     pub(crate) async fn new() -> Self {
+        Self::with(Cache::builder()).await
+    }
+
+    /// The same, with settings.
+    pub(crate) async fn with(builder: CacheBuilder) -> Self {
         let statements = Arc::new(AtomicUsize::new(0));
         let mut plain = memory().await;
         let counter = Arc::clone(&statements);
@@ -104,7 +109,8 @@ impl World {
             let user = user::ActiveModel { id: Set(id), name: Set(format!("user-{id}")) };
             User::insert(user).exec(&plain).await.expect("a user is inserted");
             for nth in 0..2 {
-                let post = post::ActiveModel { id: Set(id * 10 + nth), author_id: Set(id), title: Set(format!("post {nth}")) };
+                let post =
+                    post::ActiveModel { id: Set(id * 10 + nth), author_id: Set(id), title: Set(format!("post {nth}")) };
                 Post::insert(post).exec(&plain).await.expect("a post is inserted");
             }
         }
@@ -112,8 +118,9 @@ impl World {
         Membership::insert(member).exec(&plain).await.expect("a member is inserted");
         let events = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&events);
-        let note = move |event: &Event<'_>| listener.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{event:?}"));
-        let cache = Cache::builder().on_event(note).build().await.expect("a cache is built");
+        let note =
+            move |event: &Event<'_>| listener.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{event:?}"));
+        let cache = builder.on_event(note).build().await.expect("a cache is built");
         let db = cache.wrap(plain);
         Self { cache, db, events, statements }
     }
