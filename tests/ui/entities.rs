@@ -1,5 +1,5 @@
 //! What the functions of these tests are about.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
 pub mod user {
     use sea_orm::entity::prelude::*;

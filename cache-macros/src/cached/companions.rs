@@ -186,7 +186,9 @@ fn refresh_tokens(plan: &Plan, function: &Function, refresh: &Ident) -> TokenStr
         arguments.push(quote!(self));
     }
     for (at, param) in plan.checked.params.list.iter().enumerate() {
-        let name = param.name().cloned().unwrap_or_else(|| format_ident!("__argument_{at}"));
+        // A parameter of the function's own name would hide the function.
+        let name = param.name().filter(|name| **name != function.sig.ident).cloned();
+        let name = name.unwrap_or_else(|| format_ident!("__argument_{at}"));
         let ty: &Type = &param.arg.ty;
         inputs.push(syn::parse_quote!(#name: #ty));
         arguments.push(quote!(#name));

@@ -22,7 +22,6 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
-
 impl ActiveModelBehavior for ActiveModel {}
 
 #[allow(unused_imports)]

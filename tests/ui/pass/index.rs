@@ -22,10 +22,9 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
-
 impl ActiveModelBehavior for ActiveModel {}
 
 #[allow(unused_imports)]
-use cache_hooks as _;
-#[allow(unused_imports)]
 use Post as _;
+#[allow(unused_imports)]
+use cache_hooks as _;

@@ -4,52 +4,54 @@
 use std::{collections::BTreeSet, fs};
 
 /// The right twins: compiled as parts of this binary.
+#[path = "../pass"]
 mod pass {
-    #[path = "../../../pass/ttl.rs"]
-    mod ttl;
-    #[path = "../../../pass/invalidate_on.rs"]
-    mod invalidate_on;
-    #[path = "../../../pass/tags.rs"]
-    mod tags;
-    #[path = "../../../pass/key.rs"]
-    mod key;
-    #[path = "../../../pass/name.rs"]
-    mod name;
-    #[path = "../../../pass/version.rs"]
-    mod version;
-    #[path = "../../../pass/skip.rs"]
-    mod skip;
-    #[path = "../../../pass/when.rs"]
-    mod when;
-    #[path = "../../../pass/tier.rs"]
-    mod tier;
-    #[path = "../../../pass/jitter.rs"]
-    mod jitter;
-    #[path = "../../../pass/codec.rs"]
-    mod codec;
-    #[path = "../../../pass/consistency.rs"]
-    mod consistency;
-    #[path = "../../../pass/negative_ttl.rs"]
-    mod negative_ttl;
-    #[path = "../../../pass/connection.rs"]
-    mod connection;
-    #[path = "../../../pass/cache.rs"]
     mod cache;
-    #[path = "../../../pass/companions.rs"]
-    mod companions;
-    #[path = "../../../pass/result.rs"]
-    mod result;
-    #[path = "../../../pass/invalidates.rs"]
-    mod invalidates;
-    #[path = "../../../pass/index.rs"]
-    mod index;
-    #[path = "../../../pass/cascade.rs"]
-    mod cascade;
-    #[path = "../../../pass/cache_hooks.rs"]
     mod cache_hooks;
+    mod cascade;
+    mod codec;
+    mod companions;
+    mod connection;
+    mod consistency;
+    mod index;
+    mod invalidate_on;
+    mod invalidates;
+    mod jitter;
+    mod key;
+    mod name;
+    mod negative_ttl;
+    mod result;
+    mod skip;
+    mod tags;
+    mod tier;
+    mod ttl;
+    mod version;
+    mod when;
 }
 
-const ARGUMENTS: [&str; 21] = ["ttl", "invalidate_on", "tags", "key", "name", "version", "skip", "when", "tier", "jitter", "codec", "consistency", "negative_ttl", "connection", "cache", "companions", "result", "invalidates", "index", "cascade", "cache_hooks"];
+const ARGUMENTS: [&str; 21] = [
+    "ttl",
+    "invalidate_on",
+    "tags",
+    "key",
+    "name",
+    "version",
+    "skip",
+    "when",
+    "tier",
+    "jitter",
+    "codec",
+    "consistency",
+    "negative_ttl",
+    "connection",
+    "cache",
+    "companions",
+    "result",
+    "invalidates",
+    "index",
+    "cascade",
+    "cache_hooks",
+];
 
 /// The names of the files in a folder.
 fn cases(folder: &str, ending: &str) -> BTreeSet<String> {
