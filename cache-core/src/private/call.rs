@@ -34,7 +34,17 @@ pub struct Call<'a, T: 'static, E> {
 impl<'a, T, E> Call<'a, T, E> {
     pub(super) fn read(self, key: &'a str, site: &'static Site) -> Read<'a, T, E> {
         let Self { key: _, wire, presence, share_error, when } = self;
-        Read { function: site.function(), policy: site.function().policy(), key, wire, presence, when, share_error }
+        Read {
+            function: site.function(),
+            policy: site.function().policy(),
+            key,
+            wire,
+            presence,
+            when,
+            share_error,
+            background: None,
+            hard_timeout: None,
+        }
     }
 }
 
