@@ -8,6 +8,7 @@ mod engine;
 mod envelope;
 mod error;
 mod event;
+mod glob;
 mod key;
 mod local;
 mod memory;
@@ -23,7 +24,7 @@ mod tag;
 pub use self::redis::RedisSettings;
 pub use cache::{Cache, CacheBuilder, CacheConfig, Capacity, Eviction};
 pub use clock::{Clock, Moment};
-pub use engine::{Explanation, Invalidation, LoadScope, Stats, TagReport, Validity, WhenRemoteIsDown};
+pub use engine::{Explanation, Invalidation, LoadScope, PurgeProgress, Stats, TagReport, Validity, WhenRemoteIsDown};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventListener, FillRefusal, StaleReason, Tier};
 #[cfg(feature = "migration")]

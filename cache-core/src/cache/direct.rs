@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use futures_util::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -90,6 +91,42 @@ impl Cache {
     /// If the remote tier does not answer. The local copy is gone all the same.
     pub async fn remove(&self, key: &str) -> Result<bool, Error> {
         self.remove_exact(&plain_key(PREFIX, key)).await
+    }
+
+    /// Removes the entries at several keys, in one round trip; returns how many the remote tier had. See [`remove`](Cache::remove).
+    ///
+    /// # Errors
+    ///
+    /// As for [`remove`](Cache::remove).
+    pub async fn remove_many<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Result<u64, Error> {
+        let keys: Vec<KeyText> = keys.into_iter().map(|key| plain_key(PREFIX, key.as_ref())).collect();
+        self.engine.remove(&keys.iter().map(|key| &**key).collect::<Vec<_>>()).await
+    }
+
+    /// Runs `load` for each item, at most `concurrency` at a time, and reports after each how many are done: for filling a
+    /// cache before it is used. `load` calls annotated functions or [`get_or_load`](Cache::get_or_load), which store what they
+    /// load. Returns how many failed.
+    pub async fn warm<I, F, Fut, T, E>(
+        &self,
+        items: I,
+        concurrency: std::num::NonZeroUsize,
+        load: F,
+        mut progress: impl FnMut(usize),
+    ) -> usize
+    where
+        I: IntoIterator,
+        F: Fn(I::Item) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let loads = futures_util::stream::iter(items.into_iter().map(load));
+        let mut loads = std::pin::pin!(loads.buffer_unordered(concurrency.get()));
+        let (mut done, mut failed) = (0, 0);
+        while let Some(result) = loads.next().await {
+            done += 1;
+            failed += usize::from(result.is_err());
+            progress(done);
+        }
+        failed
     }
 
     /// What is left of the TTL of the entry at `key` in the tier that keeps it longest; `None` if no tier has it.

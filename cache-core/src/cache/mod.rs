@@ -13,7 +13,7 @@ pub use self::{
 };
 use crate::{
     engine::{
-        Engine, Explanation, Invalidation, LoadScope, Stats, WriteIntent,
+        Engine, Explanation, Invalidation, LoadScope, PurgeProgress, Stats, WriteIntent,
         call::{Deps, Read},
     },
     error::Error,
@@ -73,6 +73,17 @@ impl Cache {
     /// Makes every entry stale, on every node, at the cost of one tag.
     pub async fn clear(&self) -> Invalidation {
         self.engine.invalidate(vec![Tag::all()]).await
+    }
+
+    /// Removes the entries whose keys match a pattern, on every node: `*`, `?`, `[..]` as in Redis. Keys are written as in Redis, without the
+    /// namespace: `find_user:*`. The remote tier is scanned in bounded steps, after each of which `progress` is called.
+    /// To make entries stale, tags are exact and cheaper; this is for entries that are wrong whatever their tags say.
+    ///
+    /// # Errors
+    ///
+    /// If the remote tier fails on the way; what was removed stays removed.
+    pub async fn purge(&self, pattern: &str, progress: impl FnMut(PurgeProgress)) -> Result<PurgeProgress, Error> {
+        self.engine.purge(pattern, progress).await
     }
 
     /// What the cache has done since it was built.

@@ -44,6 +44,7 @@ pub use self::{
     deferred::Invalidation,
     explain::{Explanation, TagReport, Validity},
     mutation::Mutation,
+    remove::PurgeProgress,
     scope::LoadScope,
     settings::WhenRemoteIsDown,
     stats::Stats,

@@ -5,7 +5,6 @@
 
 mod bus;
 mod faults;
-mod glob;
 mod state;
 mod tier;
 

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::{
     clock::Moment,
-    memory::glob,
+    glob,
     ports::{
         Captured, EndWith, Ended, Fetched, IntentId, LockRequest, LockToken, ScanCursor, ScanPage, StoreRequest,
         TagState,

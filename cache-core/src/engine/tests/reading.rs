@@ -213,3 +213,22 @@ async fn explain_names_the_tag_that_made_an_entry_stale() {
     let text = why.to_string();
     assert!(text.contains("#row: Stale (changed 1s ago)"), "{text}");
 }
+
+#[tokio::test]
+async fn a_purge_removes_what_matches_on_every_node_and_says_how_far_it_is() {
+    let (store, clock, _) = shared();
+    let (a, b) = (Node::on(&store, &clock).await, Node::on(&store, &clock).await);
+    let load = async |key: String| a.cache.get_or_load(&key, ["x"], || async { Ok::<_, String>(1) }).await;
+    let keys = (0..2_500).map(|n| format!("old:{n}")).chain(["new:1".to_owned()]);
+    let (mut warmed, mut steps) = (0, 0);
+    let concurrency = std::num::NonZeroUsize::new(8).unwrap();
+    assert_eq!(a.cache.warm(keys, concurrency, load, |done| warmed = done).await, 0);
+    assert_eq!(warmed, 2_501);
+    assert_eq!(b.cache.get::<i32>("old:7").await, Some(1));
+    let done = a.cache.purge("kv:old:*", |_| steps += 1).await.unwrap();
+    assert_eq!((done.removed, done.steps), (2_500, steps));
+    assert_eq!((a.cache.get::<i32>("old:7").await, b.cache.get::<i32>("old:7").await), (None, None));
+    assert_eq!(b.cache.get::<i32>("new:1").await, Some(1));
+    assert_eq!(a.cache.remove_many(["new:1", "old:7"]).await.unwrap(), 1);
+    assert_eq!(b.cache.get::<i32>("new:1").await, None);
+}

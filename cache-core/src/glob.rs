@@ -1,7 +1,7 @@
 //! Glob patterns as Redis matches them: `*`, `?`, `[abc]`, `[^a-z]`, `\x`.
 
 /// Whether `text` matches `pattern` as a whole, byte by byte. An unclosed `[` takes all that follows as its members.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.as_bytes(), text.as_bytes());
     // Where to go on if a mismatch comes after the last `*`: behind it, with one more byte given to it.
     let mut retry: Option<(&[u8], &[u8])> = None;
