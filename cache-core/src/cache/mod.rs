@@ -70,6 +70,22 @@ impl Cache {
         self.engine.invalidate(tags.into_iter().map(Into::into).collect()).await
     }
 
+    /// Runs one request: within it, and on its own task, a key is asked of the tiers at most once, so that all parts of a page agree.
+    /// Writes of this node are seen all the same, and strict reads ask every time.
+    ///
+    /// ```
+    /// # use sea_orm_cache::Cache;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::builder().build().await?;
+    /// let read = async || cache.get_or_load("answer", ["x"], || async { Ok::<_, std::io::Error>(42) }).await;
+    /// cache.scope(async { (read().await?, read().await?); Ok::<_, std::io::Error>(()) }).await?;
+    /// assert_eq!(cache.stats().hits_scope, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn scope<F: Future>(&self, request: F) -> F::Output {
+        self.engine.in_scope(request).await
+    }
+
     /// Makes every entry stale, on every node, at the cost of one tag.
     pub async fn clear(&self) -> Invalidation {
         self.engine.invalidate(vec![Tag::all()]).await

@@ -25,6 +25,8 @@ struct Slow {
     sequence: u64,
     /// Invalidations of this node that are under way. While there are any, the tag counts as pending here.
     pins: u32,
+    /// Counts this node's own invalidations of the tag.
+    own_writes: u64,
     /// When the tag was last said to have changed.
     touched: Option<Moment>,
 }
@@ -76,6 +78,11 @@ impl Cell {
         self.version.store(0, Ordering::Release);
     }
 
+    /// How often this node has itself made the tag stale, since it began to mirror it.
+    pub(crate) fn own_writes(&self) -> u64 {
+        self.slow().own_writes
+    }
+
     /// When this node last heard that the tag changed.
     pub(crate) fn touched(&self) -> Option<Moment> {
         self.slow().touched
@@ -113,7 +120,7 @@ impl Cells {
         let fresh = Arc::new(Cell {
             tag: tag.clone(),
             version: AtomicU64::new(0),
-            slow: Mutex::new(Slow { sequence: 0, pins: 0, touched: None }),
+            slow: Mutex::new(Slow { sequence: 0, pins: 0, own_writes: 0, touched: None }),
             home: Arc::downgrade(&self.map),
         });
         let mut place = self.map.entry(tag.clone()).or_insert_with(Weak::new);
@@ -158,6 +165,7 @@ impl Pins {
         {
             let mut slow = cell.slow();
             slow.pins += 1;
+            slow.own_writes += 1;
             slow.sequence += 1;
             slow.touched = Some(now);
             cell.version.store(0, Ordering::Release);

@@ -138,6 +138,7 @@ impl Engine {
         if let Some(outer) = LoadScope::current() {
             outer.used(&entry.meta);
         }
+        self.remember(read.key, &(Arc::clone(&entry) as Arc<StoredEntry>));
         let stored = match verdict {
             Ok(_) => self.store(read, policy, &entry, before.removals, lead, lock).await,
             Err(why) => {

@@ -19,6 +19,7 @@ mod mutation;
 mod read;
 mod refresh;
 mod remove;
+mod request;
 mod scope;
 mod settings;
 mod stats;

@@ -59,6 +59,9 @@ impl Engine {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
+        if let Some(value) = self.remembered(read) {
+            return Ok(value);
+        }
         // What is not a hit is boxed, so that the future of a hit stays small.
         match self.local_hit(read) {
             Local::Hit(value) => Ok(value),
@@ -283,6 +286,7 @@ impl Engine {
         let shared = match outcome {
             Outcome::Value(entry) if std::ptr::eq(entry.meta.function, read.function) => {
                 let value = self.value_of(&entry);
+                self.remember(read.key, &entry);
                 if let Some(outer) = LoadScope::current() {
                     outer.used(&entry.meta);
                 }
@@ -303,7 +307,8 @@ impl Engine {
         entry.value.downcast_ref::<T>().cloned()
     }
 
-    pub(super) fn hit<T: 'static, E>(&self, read: &Read<'_, T, E>, entry: &StoredEntry, tier: Tier) {
+    pub(super) fn hit<T: 'static, E>(&self, read: &Read<'_, T, E>, entry: &Arc<StoredEntry>, tier: Tier) {
+        self.remember(read.key, entry);
         if let Some(outer) = LoadScope::current() {
             outer.used(&entry.meta);
         }

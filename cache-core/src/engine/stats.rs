@@ -39,6 +39,8 @@ counters! {
     hits_local,
     /// Reads answered from the remote tier.
     hits_remote,
+    /// Reads answered by what the same request had read before.
+    hits_scope,
     /// Reads that no tier could answer.
     misses,
     /// Reads that shared another caller's load.
@@ -104,10 +106,10 @@ impl Stats {
         share(self.hits_remote, self.reads())
     }
 
-    /// Reads that asked the tiers.
+    /// Reads that did not go past the cache.
     #[must_use]
     pub fn reads(&self) -> u64 {
-        self.hits_local + self.hits_remote + self.hits_degraded + self.misses + self.joined
+        self.hits_local + self.hits_remote + self.hits_scope + self.hits_degraded + self.misses + self.joined
     }
 }
 

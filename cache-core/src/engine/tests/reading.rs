@@ -232,3 +232,21 @@ async fn a_purge_removes_what_matches_on_every_node_and_says_how_far_it_is() {
     assert_eq!(a.cache.remove_many(["new:1", "old:7"]).await.unwrap(), 1);
     assert_eq!(b.cache.get::<i32>("new:1").await, None);
 }
+
+#[tokio::test]
+async fn within_a_request_a_key_is_asked_once_and_own_writes_are_seen() {
+    let (store, clock, db) = shared();
+    let (a, b) = (Node::on(&store, &clock).await, Node::on(&store, &clock).await);
+    a.cache
+        .scope(async {
+            assert_eq!(a.read(&db).await, 0);
+            b.write(&db, 1).await;
+            assert_eq!(a.read(&db).await, 0, "all parts of a page agree");
+            assert_eq!(a.read_strict(&db).await, 1, "a strict read asks");
+            a.write(&db, 2).await;
+            assert_eq!(a.read(&db).await, 2, "own writes are seen");
+        })
+        .await;
+    assert_eq!(a.cache.stats().hits_scope, 1);
+    assert_eq!(a.read(&db).await, 2);
+}
