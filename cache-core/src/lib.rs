@@ -57,3 +57,8 @@ pub mod __testing {
         ports::*,
     };
 }
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod contract;
+mod documents;
 mod harness_itself;
 mod key_types;
 mod layering;

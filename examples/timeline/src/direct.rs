@@ -1,0 +1,53 @@
+//! Answers every request with plain SeaORM, as an application without a cache does.
+//!
+//! It is the other side of the comparison, and the referee of the answers: it shares no reading code with [`repository`](crate::repository).
+
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
+
+use crate::{
+    entities::{Favourite, Follow, Member, Tweet, favourite, follow, member, tweet},
+    pages::{Content, Item, PAGE_TWEETS, Page, Request, What},
+};
+
+/// Answers `request` from the database.
+pub async fn page(db: &DatabaseConnection, request: Request) -> Result<Page, DbErr> {
+    let viewer = Member::find_by_id(request.viewer).one(db).await?;
+    let content = match request.what {
+        What::Timeline => {
+            let followees = Follow::find()
+                .select_only()
+                .column(follow::Column::FolloweeId)
+                .filter(follow::Column::FollowerId.eq(request.viewer))
+                .into_query();
+            Content::Timeline { items: items(db, tweet::Column::AuthorId.in_subquery(followees)).await? }
+        }
+        What::Profile { member } => Content::Profile {
+            member: Member::find_by_id(member).one(db).await?,
+            followers: Follow::find().filter(follow::Column::FolloweeId.eq(member)).count(db).await?,
+            items: items(db, tweet::Column::AuthorId.eq(member)).await?,
+        },
+        What::Tweet { tweet } => Content::Tweet {
+            item: items(db, tweet::Column::Id.eq(tweet)).await?.pop(),
+            likes: Favourite::find().filter(favourite::Column::TweetId.eq(tweet)).count(db).await?,
+        },
+    };
+    Ok(Page { viewer, content })
+}
+
+/// The newest tweets that meet `condition`, with their authors, in one query.
+async fn items(db: &DatabaseConnection, condition: impl sea_orm::sea_query::IntoCondition) -> Result<Vec<Item>, DbErr> {
+    let rows: Vec<(tweet::Model, Option<member::Model>)> = Tweet::find()
+        .filter(condition)
+        .find_also_related(Member)
+        .order_by_desc(tweet::Column::Id)
+        .limit(PAGE_TWEETS)
+        .all(db)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(tweet, author)| Item::new(tweet, author.as_ref().map_or("", |author| &author.name)))
+        .collect())
+}

@@ -1,0 +1,11 @@
+//! The tables of the social network.
+
+pub mod favourite;
+pub mod follow;
+pub mod member;
+pub mod tweet;
+
+pub use favourite::Entity as Favourite;
+pub use follow::Entity as Follow;
+pub use member::Entity as Member;
+pub use tweet::Entity as Tweet;

@@ -1,0 +1,104 @@
+//! Reads members, follows and tweets through the cache.
+//!
+//! Each function is one entry per argument, with exactly the rows it depends on. A timeline is not an entry of its own: it is put
+//! together from the list of followees and the newest tweets of each, so that a post costs one small entry and not the timelines of
+//! every follower, and following somebody costs one list.
+
+use std::sync::Arc;
+
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm_cache::{CachedConnection, cached};
+
+use crate::{
+    entities::{Favourite, Follow, Member, Tweet, favourite, follow, member, tweet},
+    pages::{Content, Item, PAGE_TWEETS, Page, Request, What},
+};
+
+/// Answers `request`, from the cache where it can.
+pub async fn page(db: &CachedConnection, request: Request) -> Result<Page, DbErr> {
+    let viewer = find_member(db, request.viewer).await?;
+    let content = match request.what {
+        What::Timeline => Content::Timeline { items: timeline(db, request.viewer).await? },
+        What::Profile { member } => Content::Profile {
+            member: find_member(db, member).await?,
+            followers: followers(db, member).await?,
+            items: recent(db, member).await?.to_vec(),
+        },
+        What::Tweet { tweet } => {
+            let item = match find_tweet(db, tweet).await? {
+                Some(row) => {
+                    let author = find_member(db, row.author_id).await?;
+                    Some(Item::new(row, author.as_ref().map_or("", |author| &author.name)))
+                }
+                None => None,
+            };
+            Content::Tweet { item, likes: likes(db, tweet).await? }
+        }
+    };
+    Ok(Page { viewer, content })
+}
+
+/// The newest tweets of everybody `viewer` follows: merged from one entry per author.
+async fn timeline(db: &CachedConnection, viewer: i32) -> Result<Vec<Item>, DbErr> {
+    let mut authors = Vec::new();
+    for author in followees(db, viewer).await?.iter() {
+        authors.push(recent(db, *author).await?);
+    }
+    let mut newest: Vec<&Item> = authors.iter().flat_map(|items| items.iter()).collect();
+    newest.sort_unstable_by_key(|item| std::cmp::Reverse(item.id));
+    newest.truncate(PAGE_TWEETS as usize);
+    Ok(newest.into_iter().cloned().collect())
+}
+
+/// One member. Depends on that row only.
+#[cached(ttl = "10m", invalidate_on = Member(id))]
+pub async fn find_member(db: &CachedConnection, id: i32) -> Result<Option<member::Model>, DbErr> {
+    Member::find_by_id(id).one(db).await
+}
+
+/// One tweet. Depends on that row only.
+#[cached(ttl = "10m", invalidate_on = Tweet(id))]
+pub async fn find_tweet(db: &CachedConnection, id: i32) -> Result<Option<tweet::Model>, DbErr> {
+    Tweet::find_by_id(id).one(db).await
+}
+
+/// Whom `follower` follows. Depends on the rows of `follow` with that follower.
+#[cached(ttl = "10m", invalidate_on = Follow(follower_id = follower))]
+pub async fn followees(db: &CachedConnection, follower: i32) -> Result<Arc<Vec<i32>>, DbErr> {
+    Follow::find()
+        .select_only()
+        .column(follow::Column::FolloweeId)
+        .filter(follow::Column::FollowerId.eq(follower))
+        .into_tuple()
+        .all(db)
+        .await
+        .map(Arc::new)
+}
+
+/// How many follow `followee`. Depends on the rows of `follow` with that followee.
+#[cached(ttl = "10m", invalidate_on = Follow(followee_id = followee))]
+pub async fn followers(db: &CachedConnection, followee: i32) -> Result<u64, DbErr> {
+    Follow::find().filter(follow::Column::FolloweeId.eq(followee)).count(db).await
+}
+
+/// The newest tweets of one author. Depends on that author's tweets, and on the author's row for the name.
+#[cached(ttl = "10m", invalidate_on = [Tweet(author_id = author), Member(author)])]
+pub async fn recent(db: &CachedConnection, author: i32) -> Result<Arc<Vec<Item>>, DbErr> {
+    let rows = Tweet::find()
+        .filter(tweet::Column::AuthorId.eq(author))
+        .find_also_related(Member)
+        .order_by_desc(tweet::Column::Id)
+        .limit(PAGE_TWEETS)
+        .all(db)
+        .await?;
+    let item = |(tweet, author): (_, Option<member::Model>)| {
+        Item::new(tweet, author.as_ref().map_or("", |author| &author.name))
+    };
+    Ok(Arc::new(rows.into_iter().map(item).collect()))
+}
+
+/// How many like a tweet. Depends on the rows of `favourite` with that tweet.
+#[cached(ttl = "10m", invalidate_on = Favourite(tweet_id = tweet))]
+pub async fn likes(db: &CachedConnection, tweet: i32) -> Result<u64, DbErr> {
+    Favourite::find().filter(favourite::Column::TweetId.eq(tweet)).count(db).await
+}

@@ -1,0 +1,11 @@
+//! Sends the requests.
+
+mod check;
+mod latency;
+mod plan;
+mod run;
+
+pub use check::Referee;
+pub use latency::Latencies;
+pub use plan::Mix;
+pub use run::{Service, run};
