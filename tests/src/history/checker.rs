@@ -46,9 +46,10 @@ impl Findings {
         self.examples.truncate(EXAMPLES_MAX);
     }
 
-    fn tell(&mut self, what: &str, reading: &Reading, older_than: &Commit) {
+    fn tell(&mut self, what: &str, reading: &Reading, older_than: &Commit, history: &History) {
         if self.examples.len() < EXAMPLES_MAX {
-            self.examples.push(format!("{what}: {reading:?} although {older_than:?}"));
+            let fault = history.faults.iter().rev().find(|(begun, _)| *begun <= reading.start);
+            self.examples.push(format!("{what}: {reading:?} although {older_than:?}; last fault: {fault:?}"));
         }
     }
 }
@@ -112,20 +113,20 @@ pub fn check(history: &History, bound: Micros) -> Findings {
         if let Some(mine) = own.get(&(reading.node, saw.row)).and_then(|own| own.before(reading.start)).filter(is_older)
         {
             findings.own_write_missed += 1;
-            findings.tell("own write missed", reading, mine);
+            findings.tell("own write missed", reading, mine, history);
         }
         let Some(floors) = landed.get(&saw.row) else { continue };
         if reading.strict {
             if let Some(newer) = floors.before(reading.start).filter(is_older) {
                 findings.strict_stale += 1;
-                findings.tell("strict read stale", reading, newer);
+                findings.tell("strict read stale", reading, newer, history);
             }
         } else if let Some(newer) = floors.overtaking(saw.version) {
             let behind = reading.start.saturating_sub(newer.end);
             findings.max_staleness_micros = findings.max_staleness_micros.max(behind);
             if behind > bound {
                 findings.bounded_stale += 1;
-                findings.tell("bounded read stale", reading, newer);
+                findings.tell("bounded read stale", reading, newer, history);
             }
         }
     }
@@ -150,11 +151,11 @@ mod tests {
     }
 
     fn commit(node: usize, version: i64, end: Micros) -> Commit {
-        Commit { node, wrote: seen(version), end, landed: true }
+        Commit { node, how: "", wrote: seen(version), end, landed: true }
     }
 
     fn reading(node: usize, version: i64, start: Micros, strict: bool) -> Reading {
-        Reading { node, saw: seen(version), start, strict }
+        Reading { node, how: "", saw: seen(version), start, strict }
     }
 
     fn checked(commits: Vec<Commit>, readings: Vec<Reading>) -> Findings {

@@ -24,6 +24,8 @@ pub struct Seen {
 pub struct Commit {
     /// Who wrote.
     pub node: usize,
+    /// In which way.
+    pub how: &'static str,
     /// What was written.
     pub wrote: Seen,
     /// When the writer had its answer (or was found dead).
@@ -37,6 +39,8 @@ pub struct Commit {
 pub struct Reading {
     /// Who read.
     pub node: usize,
+    /// In which way.
+    pub how: &'static str,
     /// What was seen.
     pub saw: Seen,
     /// When the read began.
@@ -67,6 +71,8 @@ pub struct History {
     pub readings: Vec<Reading>,
     /// The reads at the end.
     pub settled: Vec<Settled>,
+    /// What was done to the nodes and servers: when it began, and in words.
+    pub faults: Vec<(Micros, String)>,
     /// How many reads and writes were made, whatever their outcome.
     pub ops: u64,
     /// Reads that failed, although the database was well.
@@ -99,11 +105,11 @@ impl Recorder {
     }
 
     /// Writes down commits that have just ended.
-    pub fn committed(&self, node: usize, wrote: &[Seen], landed: bool) {
+    pub fn committed(&self, node: usize, how: &'static str, wrote: &[Seen], landed: bool) {
         let mut history = self.history();
         // Taken under the lock or before it, a later time is a weaker claim, never a wrong one.
         let end = self.now();
-        history.commits.extend(wrote.iter().map(|wrote| Commit { node, wrote: *wrote, end, landed }));
+        history.commits.extend(wrote.iter().map(|wrote| Commit { node, how, wrote: *wrote, end, landed }));
     }
 
     /// Takes the history out.

@@ -5,6 +5,7 @@
 mod contract;
 mod documents;
 mod harness_itself;
+mod history;
 mod key_types;
 mod layering;
 mod macros;
