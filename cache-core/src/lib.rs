@@ -34,6 +34,8 @@ pub use orm::{
     EntityRegistration, StaleTag, WriteExplanation, create_outbox_table, register, register_info, register_tables,
     register_view,
 };
+#[cfg(feature = "rbac")]
+pub use orm::{CachedRestrictedConnection, CachedRestrictedTransaction};
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
 pub use sea_orm_cache_macros::{CachedEntity, cache_hooks, cached, invalidates};
 pub use tag::Tag;

@@ -170,3 +170,6 @@ fn key_of<A: ActiveModelTrait>(model: &A) -> Option<Vec<Value>> {
 fn key_of_model<A: ActiveModelTrait>(model: &<A::Entity as EntityTrait>::Model) -> Vec<Value> {
     <A::Entity as EntityTrait>::PrimaryKey::iter().map(|column| model.get(column.into_column())).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ mod pending;
 pub(crate) mod recognise;
 pub(crate) mod registry;
 mod relay;
+#[cfg(feature = "rbac")]
+mod restricted;
 mod run;
 #[cfg(all(feature = "schema-sync", any(feature = "sqlx-mysql", feature = "sqlx-postgres", feature = "sqlx-sqlite")))]
 mod schema_sync;
@@ -31,6 +33,8 @@ mod writer;
 
 #[cfg(feature = "migration")]
 pub use self::outbox_migration::CreateCacheOutbox;
+#[cfg(feature = "rbac")]
+pub use self::restricted::{CachedRestrictedConnection, CachedRestrictedTransaction};
 pub use self::{
     analysis::StaleTag,
     connection::CachedConnection,
