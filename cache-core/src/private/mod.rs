@@ -9,6 +9,7 @@ mod site;
 mod source;
 mod stale;
 mod template;
+mod value;
 
 pub use async_trait;
 pub use inventory;
@@ -24,6 +25,7 @@ pub use self::{
     source::{CacheHandle, CacheSource, Source, default_source, generic_source},
     stale::{Stale, TakesStale, index_target, row_target, table_target},
     template::{KeyTemplate, TagTemplate, constant, part, type_name},
+    value::{index_value, key_value},
 };
 pub use crate::{
     engine::call::{Deps, Function},

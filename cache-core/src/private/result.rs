@@ -43,6 +43,6 @@ pub fn wire<T: Stored>() -> Option<&'static Wire<T>> {
 }
 
 /// Gives the closure of `when` its argument's type.
-pub fn condition<T, F: Fn(&T) -> bool + Sync>(condition: F) -> F {
+pub fn condition<T, F: Fn(&T) -> bool + Sync>(condition: F) -> impl Fn(&T) -> bool + Sync {
     condition
 }

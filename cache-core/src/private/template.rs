@@ -22,8 +22,8 @@ pub trait KeyPart: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> KeyPart for T {}
 
-/// The argument itself.
-pub fn part<T: KeyPart + ?Sized>(value: &T) -> &T {
+/// The argument itself. Its type is hidden, so that the compiler speaks of one that cannot be serialised once.
+pub fn part<T: KeyPart + ?Sized>(value: &T) -> impl Serialize {
     value
 }
 

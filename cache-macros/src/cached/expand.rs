@@ -9,7 +9,7 @@ use super::{
     companions,
     plan::{Plan, local},
 };
-use crate::common::{item::Function, private};
+use crate::common::{item::Function, private, private_at};
 
 pub(crate) fn expand(plan: &Plan, function: &Function) -> TokenStream {
     let body = body(plan, function);
@@ -52,7 +52,8 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
         })
         .await
     };
-    let check = quote_spanned!(output.span()=> #private::require_result::<#output>(););
+    let at_output = private_at(output.span());
+    let check = quote_spanned!(output.span()=> #at_output::require_result::<#output>(););
     if plan.checked.boxed {
         quote!({ ::std::boxed::Box::pin(async move { #check #body }) })
     } else {
@@ -62,10 +63,10 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
 
 /// What the cache needs to know of one call.
 pub(crate) fn call_tokens(plan: &Plan, key: &TokenStream, when: &TokenStream) -> TokenStream {
-    let private = private();
     let output = &plan.checked.output;
-    let value = quote!(<#output as #private::IsResult>::Value);
-    let error = quote!(<#output as #private::IsResult>::Error);
+    let private = private_at(output.span());
+    let value = quote_spanned!(output.span()=> <#output as #private::IsResult>::Value);
+    let error = quote_spanned!(output.span()=> <#output as #private::IsResult>::Error);
     let wire = if plan.is_local {
         quote!(::core::option::Option::None)
     } else {

@@ -7,7 +7,7 @@ use syn::{Generics, Signature, Type};
 use super::{check::Checked, parse::CachedArgs};
 use crate::common::{
     errors::Errors,
-    private,
+    private, private_at,
     signature::generics_of,
     template::{Part, Template},
 };
@@ -54,7 +54,10 @@ pub(crate) fn plan(
                     .is_impl_trait()
                     .then(|| param.name().map(|name| quote!(::core::any::type_name_of_val(&#name))))
                     .flatten();
-                let values = param.bindings.iter().map(|name| quote_spanned!(name.span()=> #private::part(&#name)));
+                let values = param.bindings.iter().map(|name| {
+                    let private = private_at(name.span());
+                    quote_spanned!(name.span()=> #private::part(&#name))
+                });
                 name_of_type.into_iter().chain(values).collect::<Vec<_>>()
             });
             let tuple = tuple(types.into_iter().chain(arguments).collect());

@@ -8,10 +8,15 @@ pub(crate) mod source;
 pub(crate) mod target;
 pub(crate) mod template;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
 
 /// The one place of the runtime crate that generated code names.
 pub(crate) fn private() -> TokenStream {
-    quote!(::sea_orm_cache::__private)
+    private_at(Span::call_site())
+}
+
+/// The same, so that errors about what follows are reported at `span`.
+pub(crate) fn private_at(span: Span) -> TokenStream {
+    quote_spanned!(span=> ::sea_orm_cache::__private)
 }

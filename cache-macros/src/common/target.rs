@@ -12,7 +12,7 @@ use syn::{
     token,
 };
 
-use super::{item::mentions, private};
+use super::{item::mentions, private, private_at};
 
 /// A table, a row of it, or the rows with one value of one column.
 pub(crate) struct Target {
@@ -101,16 +101,17 @@ impl Target {
 
     /// `function::<User>(list, key)`, by the part.
     fn call(&self, list: &TokenStream, names: [&str; 3]) -> TokenStream {
-        let private = private();
         let entity = &self.entity;
         let span = entity.span();
+        let private = private_at(span);
         let [table, row, index] = names.map(|name| Ident::new(name, span));
         match &self.part {
             TargetPart::Table => quote_spanned!(span=> #private::#table::<#entity>(#list);),
             TargetPart::Row(key) => {
                 let values = key.iter().map(|expr| {
                     let value = owned(expr);
-                    quote_spanned!(expr.span()=> ::core::convert::Into::into(#value))
+                    let private = private_at(expr.span());
+                    quote_spanned!(expr.span()=> #private::key_value(#value))
                 });
                 // A key of one column is its own type, of several a tuple.
                 let key = if key.len() == 1 { quote!(#(#values)*) } else { quote!((#(#values),*)) };
@@ -119,7 +120,8 @@ impl Target {
             TargetPart::Index { column, value } => {
                 let path = self.entity_column(column);
                 let owned = owned(value);
-                let value = quote_spanned!(value.span()=> <#private::Value as ::core::convert::From<_>>::from(#owned));
+                let at_value = private_at(value.span());
+                let value = quote_spanned!(value.span()=> #at_value::index_value(#owned));
                 quote_spanned!(span=> #private::#index::<#entity>(#list, #path, #value);)
             }
         }

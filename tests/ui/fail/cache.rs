@@ -20,12 +20,6 @@ async fn not_a_cache(db: &CachedConnection, id: i32) -> DbResult<i32> {
     Ok(1)
 }
 
-#[cached(cache = unknown)]
-async fn unknown(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
 #[cached(cache = )]
 async fn nothing(db: &CachedConnection, id: i32) -> DbResult<i32> {
     let _ = (db, id);

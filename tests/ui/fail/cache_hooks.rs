@@ -1,9 +1,11 @@
 use sea_orm::entity::prelude::*;
+#[allow(unused_imports)]
 use sea_orm_cache::{CachedEntity, cache_hooks};
 
 #[path = "../entities.rs"]
 mod entities;
 
+#[allow(unused_imports)]
 use entities::Post;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, CachedEntity)]

@@ -16,7 +16,7 @@ async fn unknown(db: &CachedConnection, id: i32) -> DbResult<i32> {
 
 #[cached(connection = id)]
 async fn not_a_connection(id: i32) -> DbResult<i32> {
-    let _ = (id);
+    let _ = id;
     Ok(1)
 }
 

@@ -8,60 +8,6 @@ use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cache_hooks, cac
 
 type DbResult<T> = Result<T, sea_orm::DbErr>;
 
-#[cached(invalidate_on = Usr)]
-async fn path(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
-#[cached(invalidate_on = "Usr")]
-async fn text(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
-#[cached(invalidate_on = [User, Pst])]
-async fn list(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
-#[cached(invalidate_on = User(idd))]
-async fn argument(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
-#[cached(invalidate_on = User(name))]
-async fn key_type(db: &CachedConnection, name: &str) -> DbResult<i32> {
-    let _ = (db, name);
-    Ok(1)
-}
-
-#[cached(invalidate_on = Post(id))]
-async fn half_a_key(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
-#[cached(invalidate_on = Post(autor_id = id))]
-async fn column(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
-#[cached(invalidate_on = "Post(autor_id = id)")]
-async fn column_in_text(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
-#[cached(invalidate_on = user::Model)]
-async fn not_an_entity(db: &CachedConnection, id: i32) -> DbResult<i32> {
-    let _ = (db, id);
-    Ok(1)
-}
-
 #[cached(invalidate_on = [])]
 async fn nothing(db: &CachedConnection, id: i32) -> DbResult<i32> {
     let _ = (db, id);
@@ -76,6 +22,12 @@ async fn empty(db: &CachedConnection, id: i32) -> DbResult<i32> {
 
 #[cached(invalidate_on = Post(author_id = id, slug = id))]
 async fn two_columns(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+#[cached(invalidate_on = "User Post")]
+async fn not_a_list(db: &CachedConnection, id: i32) -> DbResult<i32> {
     let _ = (db, id);
     Ok(1)
 }

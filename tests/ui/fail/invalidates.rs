@@ -8,13 +8,8 @@ use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cache_hooks, cac
 
 type DbResult<T> = Result<T, sea_orm::DbErr>;
 
-#[invalidates(Usr(id), "feed:{idd}", Post(autor_id = id), User())]
+#[invalidates(User(), "feed:{idd}", Post(autor_id = id))]
 async fn names(db: &CachedConnection, id: i32) {
-    let _ = (db, id);
-}
-
-#[invalidates(Usr, Post(autor_id = id))]
-async fn paths(db: &CachedConnection, id: i32) {
     let _ = (db, id);
 }
 

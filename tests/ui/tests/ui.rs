@@ -66,9 +66,10 @@ fn cases(folder: &str, ending: &str) -> BTreeSet<String> {
 #[test]
 fn every_argument_has_a_failing_and_a_passing_case() {
     let expected: BTreeSet<String> = ARGUMENTS.iter().map(|name| (*name).to_owned()).collect();
-    assert_eq!(cases("fail", ".rs"), expected);
-    assert_eq!(cases("fail", ".stderr"), expected, "what the compiler says is on record");
     assert_eq!(cases("pass", ".rs"), expected);
+    let failing = cases("fail", ".rs");
+    assert!(failing.is_superset(&expected), "{failing:?}");
+    assert_eq!(cases("fail", ".stderr"), failing, "what the compiler says is on record");
 }
 
 #[test]

@@ -1,0 +1,35 @@
+#[path = "../entities.rs"]
+mod entities;
+
+#[allow(unused_imports)]
+use entities::{Post, User, user};
+#[allow(unused_imports)]
+use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cache_hooks, cached, invalidates};
+
+type DbResult<T> = Result<T, sea_orm::DbErr>;
+
+#[cached(invalidate_on = Usr)]
+async fn path(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+#[cached(invalidate_on = "Usr")]
+async fn text(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+#[cached(invalidate_on = [User, Pst])]
+async fn list(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+#[cached(invalidate_on = User(idd))]
+async fn argument(db: &CachedConnection, id: i32) -> DbResult<i32> {
+    let _ = (db, id);
+    Ok(1)
+}
+
+fn main() {}
