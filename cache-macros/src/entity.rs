@@ -14,6 +14,8 @@ use crate::common::{
     target::{Target, TargetPart},
 };
 
+const NOT_A_MODEL: &str = "`CachedEntity` is derived on the `Model` of an entity, a struct with named fields";
+
 #[derive(Default)]
 struct Declared {
     indexes: Vec<Ident>,
@@ -47,12 +49,9 @@ fn fields(input: &DeriveInput, errors: &mut Errors) -> Vec<Ident> {
                 }
                 return fields.named.iter().filter_map(|field| field.ident.clone()).collect();
             }
-            _ => errors
-                .at(&input.ident, "`CachedEntity` is derived on the `Model` of an entity, a struct with named fields"),
+            _ => errors.at(&input.ident, NOT_A_MODEL),
         },
-        _ => {
-            errors.at(&input.ident, "`CachedEntity` is derived on the `Model` of an entity, a struct with named fields")
-        }
+        _ => errors.at(&input.ident, NOT_A_MODEL),
     }
     Vec::new()
 }

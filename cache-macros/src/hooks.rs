@@ -22,10 +22,10 @@ const HOOKS: [(Hook, &str); 4] = [
     (Hook::AfterDelete, "after_delete"),
 ];
 
-pub(crate) fn cache_hooks(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn cache_hooks(args: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     if !args.is_empty() {
-        errors.at(&args, "`#[cache_hooks]` takes no arguments: declare indexes and cascades with `#[derive(CachedEntity)]` on the `Model`");
+        errors.at(args, "`#[cache_hooks]` takes no arguments: declare indexes and cascades with `#[derive(CachedEntity)]` on the `Model`");
     }
     let mut block: ItemImpl = match syn::parse2(item.clone()) {
         Ok(block) => block,
@@ -149,7 +149,7 @@ fn rename_wildcards(function: &mut ImplItemFn) {
             && let Pat::Wild(wild) = &*arg.pat
         {
             let name = syn::Ident::new(&format!("__cached_{at}"), wild.underscore_token.span);
-            arg.pat = Box::new(syn::parse_quote!(#name));
+            *arg.pat = syn::parse_quote!(#name);
         }
     }
 }
@@ -207,13 +207,13 @@ fn default_hook(hook: Hook) -> TokenStream {
 mod tests {
     use super::*;
 
-    fn expanded(item: TokenStream) -> String {
-        cache_hooks(TokenStream::new(), item).to_string()
+    fn expanded(item: &TokenStream) -> String {
+        cache_hooks(&TokenStream::new(), item).to_string()
     }
 
     #[test]
     fn every_hook_is_there_once() {
-        let text = expanded(quote! {
+        let text = expanded(&quote! {
             impl ActiveModelBehavior for ActiveModel {
                 fn new() -> Self { Self::default() }
                 async fn before_save<C>(mut self, _: &C, insert: bool) -> Result<Self, DbErr> where C: ConnectionTrait {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_async_trait_below_is_kept_and_not_doubled() {
-        let text = expanded(quote! {
+        let text = expanded(&quote! {
             #[async_trait::async_trait]
             impl ActiveModelBehavior for ActiveModel {}
         });
@@ -248,7 +248,7 @@ mod tests {
                 struct ActiveModel;
             ),
         ] {
-            let text = expanded(item.clone());
+            let text = expanded(&item);
             assert!(text.contains("compile_error") && text.contains(&item.to_string()), "{text}");
         }
     }

@@ -26,7 +26,7 @@ struct InvalidatesArgs {
     cache: Option<Expr>,
 }
 
-pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn invalidates(args: TokenStream, item: &TokenStream) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
@@ -59,7 +59,7 @@ fn parse(tokens: TokenStream, errors: &mut Errors) -> InvalidatesArgs {
 
 fn argument(args: &mut InvalidatesArgs, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
     if input.peek(LitStr) {
-        args.names.push(Template::parse(input.parse()?, errors));
+        args.names.push(Template::parse(&input.parse()?, errors));
         return Ok(());
     }
     if !(input.peek(Ident::peek_any) && input.peek2(Token![=])) {
@@ -155,7 +155,7 @@ fn body(args: &InvalidatesArgs, function: &Function, params: &Params, source: &S
 mod tests {
     use super::*;
 
-    fn errors_of(args: TokenStream, item: TokenStream) -> Vec<String> {
+    fn errors_of(args: TokenStream, item: &TokenStream) -> Vec<String> {
         let expanded = invalidates(args, item);
         let file: syn::File = syn::parse2(expanded).unwrap_or_else(|error| panic!("{error}"));
         file.items
@@ -174,20 +174,20 @@ mod tests {
                 Ok(())
             }
         );
-        let errors = errors_of(quote!(User(), "feed:{user}", tag = 1, cache = self.cache), item.clone());
+        let errors = errors_of(quote!(User(), "feed:{user}", tag = 1, cache = self.cache), &item);
         for says in
             ["one row", "`user` is not an argument", "unknown argument `tag`", "async fn rename", "without a receiver"]
         {
             assert!(errors.iter().any(|error| error.contains(says)), "{says}: {errors:?}");
         }
-        assert!(errors_of(quote!(), item).iter().any(|error| error.contains("name what")));
+        assert!(errors_of(quote!(), &item).iter().any(|error| error.contains("name what")));
     }
 
     #[test]
     fn the_body_keeps_its_signature() {
         let expanded = invalidates(
             quote!(User(id), "feed:{id}"),
-            quote!(
+            &quote!(
                 /// Docs.
                 pub(crate) async fn rename<'a>(db: &'a CachedConnection, id: i32) -> Result<(), DbErr> {
                     work(db, id).await

@@ -60,7 +60,7 @@ use proc_macro::TokenStream;
 /// With a `CachedTransaction` or `DatabaseTransaction` the body simply runs.
 #[proc_macro_attribute]
 pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
-    cached::cached(args.into(), item.into()).into()
+    cached::cached(args.into(), &item.into()).into()
 }
 
 /// Says what an async function makes stale that writes where the cache cannot see it.
@@ -78,7 +78,7 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `#[cached]`.
 #[proc_macro_attribute]
 pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
-    invalidates::invalidates(args.into(), item.into()).into()
+    invalidates::invalidates(args.into(), &item.into()).into()
 }
 
 /// Adds the cache to the hooks of an entity, for writes through connections that are not wrapped.
@@ -91,7 +91,7 @@ pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Your own hooks in the same block run as before: `before_*` before the cache's part, `after_*` behind it.
 #[proc_macro_attribute]
 pub fn cache_hooks(args: TokenStream, item: TokenStream) -> TokenStream {
-    hooks::cache_hooks(args.into(), item.into()).into()
+    hooks::cache_hooks(&args.into(), &item.into()).into()
 }
 
 /// Declares index columns and cascades of an entity, on its `Model`.

@@ -31,12 +31,28 @@ pub struct Call<'a, T: 'static, E> {
     pub when: Option<&'a (dyn Fn(&T) -> bool + Sync)>,
 }
 
+/// A call without its key.
+pub(super) struct Handling<'a, T: 'static, E> {
+    wire: Option<&'static Wire<T>>,
+    presence: fn(&T) -> Presence,
+    share_error: Option<ShareError<E>>,
+    when: Option<&'a (dyn Fn(&T) -> bool + Sync)>,
+}
+
 impl<'a, T, E> Call<'a, T, E> {
+    pub(super) fn split(self) -> (Result<KeyText, Error>, Handling<'a, T, E>) {
+        let Self { key, wire, presence, share_error, when } = self;
+        (key, Handling { wire, presence, share_error, when })
+    }
+}
+
+impl<'a, T, E> Handling<'a, T, E> {
     pub(super) fn read(self, key: &'a str, site: &'static Site) -> Read<'a, T, E> {
-        let Self { key: _, wire, presence, share_error, when } = self;
+        let Self { wire, presence, share_error, when } = self;
+        let function = site.function();
         Read {
-            function: site.function(),
-            policy: site.function().policy(),
+            function,
+            policy: function.policy(),
             key,
             wire,
             presence,
@@ -96,25 +112,25 @@ where
 {
     let refresh = is_refresh(site);
     let name = site.function().name();
-    let (cache, key) = match (source.find(), &call.key) {
-        (Ok(cache), Ok(key)) => (cache, key.clone()),
-        (found, key) => {
-            match (&found, key) {
-                (Err(Some(inside)), _) => {
-                    if let Some(cache) = &inside.cache {
+    let (key, handling) = call.split();
+    let (cache, key): (Found<'_>, KeyText) = match (source.find(), key) {
+        (Ok(cache), Ok(key)) => (cache, key),
+        (found, _) => {
+            match found {
+                Err(Some(inside)) => {
+                    if let Some(cache) = inside.cache {
                         cache.bypassed(name, inside.why);
                     }
                 }
-                (Ok(cache), Err(_)) => cache.bypassed(name, "the arguments cannot be made a key"),
-                _ => {}
+                Ok(cache) => cache.bypassed(name, "the arguments cannot be made a key"),
+                Err(None) => {}
             }
             let (_, load) = prepare(false);
             // Boxed like the load of a miss: the future of a hit stays small.
             return Box::pin(load(Scope(None))).await;
         }
     };
-    let cache: Found<'_> = cache;
-    let read = call.read(&key, site);
+    let read = handling.read(&key, site);
     let prepare = || {
         let (deps, load) = prepare(true);
         (deps, move |scope: LoadScope| load(Scope(Some(scope))))

@@ -16,8 +16,9 @@ where
     T: Clone + Send + Sync + 'static,
 {
     let cache = source.find().ok()?;
-    let key = call.key.as_ref().ok()?.clone();
-    cache.peek(call.read(&key, site)).await
+    let (key, handling) = call.split();
+    let key = key.ok()?;
+    cache.peek(handling.read(&key, site)).await
 }
 
 /// Removes the entry on every node.

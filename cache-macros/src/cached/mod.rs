@@ -19,7 +19,7 @@ use quote::quote;
 use crate::common::{errors::Errors, item::Function};
 
 /// Parse, check, plan, expand. Whatever is wrong, the function itself is emitted.
-pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn cached(args: TokenStream, item: &TokenStream) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {

@@ -85,11 +85,11 @@ fn argument(args: &mut CachedArgs, name: &Ident, input: ParseStream<'_>, errors:
         "negative_ttl" => set(&mut args.negative_ttl, name, value(input, example)?, errors),
         "invalidate_on" => set(&mut args.invalidate_on, name, targets(input)?, errors),
         "tags" => {
-            let tags = texts(input)?.into_iter().map(|lit| Template::parse(lit, errors)).collect();
+            let tags = texts(input)?.into_iter().map(|lit| Template::parse(&lit, errors)).collect();
             set(&mut args.tags, name, tags, errors);
         }
         "key" => {
-            let key = Template::parse(value(input, example)?, errors);
+            let key = Template::parse(&value(input, example)?, errors);
             set(&mut args.key, name, key, errors);
         }
         "name" => set(&mut args.name, name, value(input, example)?, errors),

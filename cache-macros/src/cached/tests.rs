@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use super::cached;
 
 /// The texts of the errors, and everything else.
-fn split(expanded: TokenStream) -> (Vec<String>, Vec<syn::Item>) {
+fn split(expanded: &TokenStream) -> (Vec<String>, Vec<syn::Item>) {
     let file: syn::File = syn::parse2(expanded.clone()).unwrap_or_else(|error| panic!("{error}: {expanded}"));
     let mut errors = Vec::new();
     let mut items = Vec::new();
@@ -34,15 +34,14 @@ fn find_user() -> TokenStream {
     }
 }
 
-fn text(args: TokenStream, item: TokenStream) -> String {
-    let (errors, items) = split(cached(args, item));
+fn text(args: TokenStream, item: &TokenStream) -> String {
+    let (errors, items) = split(&cached(args, item));
     assert_eq!(errors, [""; 0]);
     quote!(#(#items)*).to_string()
 }
 
-fn errors(args: TokenStream, item: TokenStream) -> Vec<String> {
-    let expanded = cached(args, item.clone());
-    let (errors, items) = split(expanded);
+fn errors(args: TokenStream, item: &TokenStream) -> Vec<String> {
+    let (errors, items) = split(&cached(args, item));
     assert!(!errors.is_empty(), "no error");
     assert_eq!(quote!(#(#items)*).to_string(), item.to_string(), "the item is emitted as it is");
     errors
@@ -50,7 +49,7 @@ fn errors(args: TokenStream, item: TokenStream) -> Vec<String> {
 
 #[test]
 fn the_function_keeps_all_but_its_body() {
-    let (_, items) = split(cached(quote!(ttl = 300), find_user()));
+    let (_, items) = split(&cached(quote!(ttl = 300), &find_user()));
     let Some(syn::Item::Fn(function)) = items.first() else { panic!("no function") };
     let expected: syn::ItemFn = syn::parse2(find_user()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(function.sig, expected.sig);
@@ -63,7 +62,7 @@ fn the_function_keeps_all_but_its_body() {
 fn dependencies_are_written_as_they_are_named() {
     let all = text(
         quote!(invalidate_on = [User, "Post(author_id = id), Tag", Pair(id, name)], tags = ["feed:{id}"]),
-        find_user(),
+        &find_user(),
     );
     for part in [
         "table_dep :: < User >",
@@ -77,22 +76,22 @@ fn dependencies_are_written_as_they_are_named() {
         assert!(all.contains(part), "{part}: {all}");
     }
     assert!(!all.contains("Deps :: auto"));
-    let auto = text(quote!(), find_user());
+    let auto = text(quote!(), &find_user());
     assert!(auto.contains("Deps :: auto") && auto.contains("let db = &"), "{auto}");
 }
 
 #[test]
 fn what_takes_part_in_the_key_is_what_the_body_can_see() {
-    assert!(text(quote!(), find_user()).contains(
+    assert!(text(quote!(), &find_user()).contains(
         "& (:: sea_orm_cache :: __private :: part (& id) , :: sea_orm_cache :: __private :: part (& name) ,)"
     ));
-    let skipped = text(quote!(skip(name)), find_user());
+    let skipped = text(quote!(skip(name)), &find_user());
     assert!(skipped.contains("& (:: sea_orm_cache :: __private :: part (& id) ,)"), "{skipped}");
-    let own = text(quote!(key = "user:{id}"), find_user());
+    let own = text(quote!(key = "user:{id}"), &find_user());
     assert!(own.contains(". text (\"user:\") . value (& id) . key"), "{own}");
     let generic = text(
         quote!(),
-        quote!(
+        &quote!(
             async fn count<C: ConnectionTrait, E: EntityTrait>(db: &C, (a, _): (u8, u8), _: u8) -> Result<u64, DbErr> {
                 work().await
             }
@@ -111,7 +110,7 @@ fn what_takes_part_in_the_key_is_what_the_body_can_see() {
 fn methods_have_associated_companions_and_their_type_in_the_key() {
     let method = text(
         quote!(cache = self.cache),
-        quote!(
+        &quote!(
             async fn find(&self, id: i32) -> Result<u64, DbErr> {
                 self.work(id).await
             }
@@ -127,7 +126,7 @@ fn methods_have_associated_companions_and_their_type_in_the_key() {
     }
     let none = text(
         quote!(companions = "none"),
-        quote!(
+        &quote!(
             async fn find(&self, id: i32) -> Result<u64, DbErr> {
                 self.work(id).await
             }
@@ -139,7 +138,7 @@ fn methods_have_associated_companions_and_their_type_in_the_key() {
 #[test]
 fn more_arguments_than_a_tuple_can_have_are_nested() {
     let names: Vec<syn::Ident> = (0..20).map(|at| quote::format_ident!("a{at}")).collect();
-    let text = text(quote!(), quote!(async fn many(#(#names: i32),*) -> Result<u64, DbErr> { Ok(1) }));
+    let text = text(quote!(), &quote!(async fn many(#(#names: i32),*) -> Result<u64, DbErr> { Ok(1) }));
     assert!(text.contains("part (& a15) ,) , (:: sea_orm_cache"), "{text}");
 }
 
@@ -147,7 +146,7 @@ fn more_arguments_than_a_tuple_can_have_are_nested() {
 fn a_function_that_async_trait_has_rewritten_is_understood() {
     let text = text(
         quote!(ttl = 5, companions = "none"),
-        quote! {
+        &quote! {
             fn find<'life0, 'async_trait>(&'life0 self, id: i32) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = Result<u64, DbErr>> + Send + 'async_trait>>
             where 'life0: 'async_trait, Self: 'async_trait
             { Box::pin(async move { Ok(1) }) }
@@ -176,7 +175,7 @@ fn every_mistake_in_the_arguments_is_reported_at_once() {
             name = "a b",
             when
         ),
-        find_user(),
+        &find_user(),
     );
     for says in [
         "unknown argument `tll`: did you mean `ttl`?",
@@ -271,7 +270,7 @@ fn a_function_that_cannot_be_cached_says_what_to_write() {
             "belongs on an `async fn`",
         ),
     ] {
-        let expanded = cached(quote!(ttl = 5), item.clone()).to_string();
+        let expanded = cached(quote!(ttl = 5), &item).to_string();
         assert!(expanded.contains("compile_error"), "{item}");
         assert!(expanded.replace("\\\"", "\"").contains(says), "{says}: {expanded}");
         assert!(expanded.ends_with(&item.to_string()), "{item} is kept: {expanded}");
@@ -280,11 +279,11 @@ fn a_function_that_cannot_be_cached_says_what_to_write() {
 
 #[test]
 fn values_of_an_own_key_are_kept_apart() {
-    let said = errors(quote!(key = "{id}{name}"), find_user());
+    let said = errors(quote!(key = "{id}{name}"), &find_user());
     assert!(said.iter().any(|error| error.contains("put a separator")), "{said:?}");
-    let said = errors(quote!(key = "{id}_{name}"), find_user());
+    let said = errors(quote!(key = "{id}_{name}"), &find_user());
     assert!(said.iter().any(|error| error.contains("put a separator")), "{said:?}");
-    text(quote!(key = "{id}:{name}"), find_user());
-    let said = errors(quote!(key = "{db}"), find_user());
+    text(quote!(key = "{id}:{name}"), &find_user());
+    let said = errors(quote!(key = "{db}"), &find_user());
     assert!(said.iter().any(|error| error.contains("takes no part")), "{said:?}");
 }

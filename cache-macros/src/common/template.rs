@@ -33,7 +33,7 @@ impl Value {
 
 impl Template {
     /// Reads the literal; what is wrong with it goes to `errors`.
-    pub(crate) fn parse(lit: LitStr, errors: &mut Errors) -> Self {
+    pub(crate) fn parse(lit: &LitStr, errors: &mut Errors) -> Self {
         let text = lit.value();
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -52,7 +52,7 @@ impl Template {
                 break;
             };
             let offset = text.len() - rest.len() + at;
-            let span = subspan(&lit, &text, offset, inside.len() + 2);
+            let span = subspan(lit, &text, offset, inside.len() + 2);
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
@@ -133,7 +133,7 @@ mod tests {
 
     fn shown(text: &str) -> (String, Vec<String>) {
         let mut errors = Errors::default();
-        let template = Template::parse(LitStr::new(text, Span::call_site()), &mut errors);
+        let template = Template::parse(&LitStr::new(text, Span::call_site()), &mut errors);
         let shown = template
             .parts
             .iter()

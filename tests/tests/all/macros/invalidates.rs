@@ -1,9 +1,13 @@
 //! `#[invalidates]`.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
+use harness::RedisServer;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, TransactionTrait};
-use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cached, invalidates};
+use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, WhenRemoteIsDown, cached, invalidates};
 use tokio::sync::Notify;
 
 use super::world::{Post, User, World, post, user};
@@ -152,4 +156,38 @@ async fn in_a_transaction_it_takes_effect_at_the_commit() {
     }
     rename_anywhere(&world.db, 1).await.unwrap();
     world.loads(find_user(&world.db, 1)).await.unwrap();
+}
+
+#[invalidates(User(id))]
+async fn counted(db: &CachedConnection, id: i32, ran: &AtomicBool) -> Result<(), DbErr> {
+    let _ = (db, id);
+    ran.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_write_fails_before_its_body() {
+    let redis = RedisServer::start();
+    let builder = Cache::builder().redis(redis.url()).when_remote_is_down(WhenRemoteIsDown::Refuse);
+    let world = World::with(builder).await;
+    let ran = AtomicBool::new(false);
+    counted(&world.db, 1, &ran).await.unwrap();
+    assert!(ran.swap(false, Ordering::Relaxed));
+    redis.kill();
+    let refused = counted(&world.db, 1, &ran).await.unwrap_err().to_string();
+    assert!(refused.contains("refused"), "{refused}");
+    assert!(!ran.load(Ordering::Relaxed), "the body did not run");
+}
+
+#[tokio::test]
+async fn a_body_that_is_dropped_on_its_way_counts_as_well() {
+    let world = World::new().await;
+    find_user(&world.db, 1).await.unwrap();
+    let (written, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    {
+        let write = std::pin::pin!(slowly(&world.db, 1, Arc::clone(&written), go_on));
+        let heard = std::pin::pin!(written.notified());
+        futures_util::future::select(write, heard).await;
+    }
+    assert_eq!(world.loads(find_user(&world.db, 1)).await.unwrap().unwrap().name, "slow");
 }

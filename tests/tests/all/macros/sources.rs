@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, TransactionTrait,
 };
-use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cached};
+use sea_orm_cache::{Cache, CachedConnection, CachedTransaction, cached, invalidates};
 
 use super::world::{User, World};
 
@@ -62,6 +62,12 @@ async fn by_value(db: CachedConnection) -> Result<u64, DbErr> {
 #[cached]
 async fn by_pointer(db: Arc<CachedConnection>) -> Result<u64, DbErr> {
     User::find().count(&*db).await
+}
+
+#[invalidates(User)]
+async fn touch(txn: &DatabaseTransaction) -> Result<(), DbErr> {
+    txn.execute_unprepared("UPDATE user SET name = 'x' WHERE id = 1").await?;
+    Ok(())
 }
 
 struct State {
@@ -139,6 +145,12 @@ async fn a_plain_connection_leads_to_the_installed_cache() {
     world.loads(by_trait(plain)).await.unwrap();
     world.hits(by_trait(plain)).await.unwrap();
     assert_eq!(by_installed::peek(plain).await, Some(3));
+    // Nobody hears of the commit: what is named stays pending for a while, and nothing is stored.
+    let txn = plain.begin().await.unwrap();
+    touch(&txn).await.unwrap();
+    txn.commit().await.unwrap();
+    world.loads(by_installed(plain)).await.unwrap();
+    world.loads(by_installed(plain)).await.unwrap();
     Cache::uninstall_default();
     world.loads(by_installed(plain)).await.unwrap();
 }
