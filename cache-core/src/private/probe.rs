@@ -214,6 +214,8 @@ pub mod refusal {
 }
 
 #[cfg(test)]
+// The references are what is under test.
+#[allow(clippy::needless_borrow, unreachable_pub)]
 mod tests {
     use std::sync::Arc;
 

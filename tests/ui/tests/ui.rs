@@ -1,5 +1,7 @@
 //! What the compiler says about mistakes, and that it says nothing about their right twins.
 #![allow(clippy::expect_used, clippy::panic)]
+// Every twin has the entities as a module of its own, as the compiled cases do.
+#![allow(clippy::duplicate_mod)]
 
 use std::{collections::BTreeSet, fs};
 

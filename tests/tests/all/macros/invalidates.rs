@@ -137,16 +137,16 @@ async fn in_a_transaction_it_takes_effect_at_the_commit() {
         for commit in [false, true] {
             let txn = world.db.begin().await.unwrap();
             if generic {
-                rename_anywhere(&txn, 1).await.unwrap()
+                rename_anywhere(&txn, 1).await.unwrap();
             } else {
-                rename_in(&txn, 1).await.unwrap()
+                rename_in(&txn, 1).await.unwrap();
             }
             assert!(!txn.pending_tags().is_empty());
             world.hits(find_user(&world.db, 1)).await.unwrap();
             if commit {
-                txn.commit().await.unwrap()
+                txn.commit().await.unwrap();
             } else {
-                txn.rollback().await.unwrap()
+                txn.rollback().await.unwrap();
             }
             if !commit {
                 world.hits(find_user(&world.db, 1)).await.unwrap();
