@@ -195,7 +195,7 @@ impl CacheBuilder {
     }
 
     /// Longest times to set up a connection to Redis, to wait for one reply, and for a request in all.
-    /// Defaults: 250 ms, 50 ms, 80 ms.
+    /// Defaults: 100 ms, 50 ms, 80 ms.
     pub fn deadlines(mut self, connect: Duration, response: Duration, total: Duration) -> Self {
         self.config.connect_deadline = connect;
         self.config.response_deadline = response;
@@ -206,6 +206,12 @@ impl CacheBuilder {
     /// Hears every event.
     pub fn on_event(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(EventListener::new(listener));
+        self
+    }
+
+    /// As [`on_event`](Self::on_event), with a listener made elsewhere.
+    pub fn listener(mut self, listener: EventListener) -> Self {
+        self.listener = Some(listener);
         self
     }
 
@@ -279,7 +285,7 @@ fn ports(config: &CacheConfig, clock: &Clock) -> Result<Ports, Error> {
             config.response_deadline,
             config.total_deadline,
         );
-        let (remote, bus) = crate::redis::connect(&settings, clock)?;
+        let (remote, bus) = crate::redis::connect(&settings, clock).map_err(|error| setting("redis_url", error))?;
         Ok(Ports { remote, bus })
     }
     #[cfg(not(feature = "redis"))]
@@ -393,4 +399,52 @@ fn check_number(name: &'static str, number: f64, most: f64) -> Result<(), Error>
 
 fn setting(name: &str, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Setting, format!("setting `{name}` {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_wrong_setting_is_an_error_that_names_it() {
+        type Set = fn(&mut CacheConfig);
+        let wrong: &[(&str, Set)] = &[
+            ("namespace", |c| c.namespace = "a b".to_owned()),
+            ("namespace", |c| c.namespace = String::new()),
+            ("ttl", |c| c.ttl = Duration::ZERO),
+            ("negative_ttl", |c| c.negative_ttl = Duration::ZERO),
+            ("jitter", |c| c.jitter = 1.5),
+            ("jitter", |c| c.jitter = f64::NAN),
+            ("refresh_ahead", |c| c.refresh_ahead = -0.1),
+            ("xfetch_beta", |c| c.xfetch_beta = f64::INFINITY),
+            ("stale_while_revalidate", |c| c.stale_while_revalidate = Duration::MAX),
+            ("stale_if_error", |c| c.stale_if_error = Duration::MAX),
+            ("soft_timeout", |c| c.soft_timeout = Duration::ZERO),
+            ("lock_wait", |c| c.lock_wait = Duration::MAX),
+            ("degraded_ttl", |c| c.degraded_ttl = Duration::MAX),
+            ("capacity", |c| c.capacity = Capacity::Entries(0)),
+            ("capacity", |c| c.capacity = Capacity::Bytes(0)),
+            ("payload_bytes_max", |c| c.payload_bytes_max = 0),
+            ("lease", |c| c.lease = Duration::from_millis(1)),
+            ("intent_lease", |c| c.intent_lease = Duration::ZERO),
+            ("hook_lease", |c| c.hook_lease = Duration::ZERO),
+            ("settle", |c| c.settle = Duration::MAX),
+            ("deferred_tags_max", |c| c.deferred_tags_max = 0),
+            ("connect_deadline", |c| c.connect_deadline = Duration::ZERO),
+            ("response_deadline", |c| c.response_deadline = Duration::ZERO),
+            ("total_deadline", |c| c.total_deadline = Duration::from_millis(1)),
+            ("redis_url", |c| c.redis_url = Some("http://nowhere".to_owned())),
+            #[cfg(not(feature = "codec-json"))]
+            ("codec", |c| c.codec = CodecKind::Json),
+            #[cfg(not(feature = "compress-zstd"))]
+            ("compression", |c| c.compression = CompressionKind::Zstd),
+        ];
+        for (name, set) in wrong {
+            let mut config = CacheConfig::default();
+            set(&mut config);
+            let error = Cache::from_config(config).build().await.expect_err(name);
+            assert_eq!(error.kind(), ErrorKind::Setting, "{name}");
+            assert!(error.to_string().contains(&format!("`{name}`")), "{name}: {error}");
+        }
+    }
 }

@@ -114,7 +114,7 @@ pub struct CacheConfig {
     pub when_remote_is_down: WhenRemoteIsDown,
     /// More tags than this waiting for Redis collapse into one invalidation of everything. Default: 100,000.
     pub deferred_tags_max: usize,
-    /// Longest time to set up a connection to Redis. Default: `"250ms"`.
+    /// Longest time to set up a connection to Redis. Default: `"100ms"`.
     #[serde(with = "span")]
     pub connect_deadline: Duration,
     /// Longest time to wait for one reply of Redis. Default: `"50ms"`.
@@ -156,7 +156,7 @@ impl Default for CacheConfig {
             settle: Duration::ZERO,
             when_remote_is_down: WhenRemoteIsDown::default(),
             deferred_tags_max: 100_000,
-            connect_deadline: Duration::from_millis(250),
+            connect_deadline: Duration::from_millis(100),
             response_deadline: Duration::from_millis(50),
             total_deadline: Duration::from_millis(80),
         }

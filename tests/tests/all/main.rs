@@ -14,3 +14,4 @@ mod model;
 mod orm;
 mod races;
 mod redis_adapter;
+mod refused;
