@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// No entry is kept longer than this.
+pub(crate) const SPAN_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+/// The largest sensible factor of XFetch; the paper's is 1.
+pub(crate) const XFETCH_BETA_MAX: f64 = 100.0;
+
 /// How fresh a read must be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,7 +97,7 @@ macro_rules! policy {
             /// This policy with what `overrides` sets.
             #[must_use]
             pub fn overridden(self, overrides: &PolicyOverride) -> Self {
-                Self { $($name: overrides.$name.unwrap_or(self.$name),)+ }
+                Self { $($name: overrides.$name.unwrap_or(self.$name),)+ }.within_bounds()
             }
         }
 
@@ -161,6 +167,30 @@ impl Policy {
     #[must_use]
     pub fn with_tier(self, tier: TierChoice) -> Self {
         Self { tier, ..self }
+    }
+
+    /// What a single entry sets is not checked by `build()`: whatever it is, the arithmetic must hold.
+    fn within_bounds(mut self) -> Self {
+        let bound = |number: f64, most: f64| if number.is_nan() { 0.0 } else { number.clamp(0.0, most) };
+        self.jitter = bound(self.jitter, 1.0);
+        self.refresh_ahead = bound(self.refresh_ahead, 1.0);
+        self.xfetch_beta = bound(self.xfetch_beta, XFETCH_BETA_MAX);
+        for span in [
+            &mut self.ttl,
+            &mut self.negative_ttl,
+            &mut self.stale_while_revalidate,
+            &mut self.stale_if_error,
+            &mut self.soft_timeout,
+            &mut self.lock_wait,
+        ] {
+            *span = (*span).min(SPAN_MAX);
+        }
+        self
+    }
+
+    /// How long the entry's bytes and its tags are kept.
+    pub(crate) fn kept(&self) -> Duration {
+        self.ttl.saturating_add(self.grace())
     }
 
     /// How long after its TTL an entry may still be of use.

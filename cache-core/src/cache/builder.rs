@@ -11,7 +11,7 @@ use crate::{
     event::{Event, EventListener},
     local::MokaTier,
     memory::MemoryStore,
-    policy::{CodecKind, CompressionKind, Consistency, Policy, TierChoice},
+    policy::{CodecKind, CompressionKind, Consistency, Policy, SPAN_MAX, TierChoice, XFETCH_BETA_MAX},
     ports::{Bus, RemoteTier},
 };
 
@@ -338,7 +338,7 @@ fn advise(engine: &Arc<Engine>) {
 }
 
 fn check(config: &CacheConfig) -> Result<(), Error> {
-    let year = Duration::from_secs(366 * 24 * 3_600);
+    let year = SPAN_MAX;
     let hour = Duration::from_secs(3_600);
     let ms = Duration::from_millis;
     check_namespace(&config.namespace)?;
@@ -358,7 +358,7 @@ fn check(config: &CacheConfig) -> Result<(), Error> {
     check_span("degraded_ttl", config.degraded_ttl, Duration::ZERO, hour)?;
     check_number("jitter", config.jitter, 1.0)?;
     check_number("refresh_ahead", config.refresh_ahead, 1.0)?;
-    check_number("xfetch_beta", config.xfetch_beta, 100.0)?;
+    check_number("xfetch_beta", config.xfetch_beta, XFETCH_BETA_MAX)?;
     let (Capacity::Entries(size) | Capacity::Bytes(size)) = config.capacity;
     if size == 0 {
         return Err(setting("capacity", "is 0; to keep nothing in process memory, set tier = remote"));

@@ -79,7 +79,7 @@ impl BusListener for Listener {
         self.with(|engine| {
             // Whatever was missed lies before this: no cell may keep what it knew. The lease is not granted before the walk is done.
             engine.cells.touch_all(engine.clock.now());
-            engine.removals.fetch_add(1, Ordering::AcqRel);
+            engine.removals.note_all();
             if engine.bus.is_synchronous() {
                 engine.lease.renew_for_ever();
             } else {
@@ -102,7 +102,7 @@ impl BusListener for Listener {
 
     fn removed(&self, key: &str) {
         self.with(|engine| {
-            engine.removals.fetch_add(1, Ordering::AcqRel);
+            engine.removals.note(key);
             engine.local.remove(key);
         });
     }

@@ -11,7 +11,7 @@ use crate::{
         load::Lead,
         lock::{LOCK_TTL, LoadLock, POLL_MAX, POLL_MIN},
         lookup::Found,
-        read::{Call, Shared},
+        read::{Call, Shared, WAIT_MAX},
         scope::LoadScope,
         turns::Place,
     },
@@ -110,12 +110,13 @@ impl Engine {
         loop {
             match self.turns.take(call.read.key, self.clock.now()) {
                 Place::Lead(waiting) => {
-                    lead.turn = Some(waiting.turn().await);
+                    // Without its turn after all this time, the caller loads beside whoever has it.
+                    lead.turn = self.clock.timeout(WAIT_MAX, waiting.turn()).await;
                     let (captured, _) = self.capture_for(call, None, None).await;
                     return Clearance::Load(Cleared { captured, lead, lock: None });
                 }
                 Place::Follow(flight) => {
-                    let outcome = flight.outcome().await;
+                    let outcome = self.outcome_of(&flight).await;
                     match self.share_outcome(call.read, outcome.clone()) {
                         Shared::Done(result) => {
                             lead.finish(outcome);
@@ -150,7 +151,7 @@ impl Engine {
         let key = call.read.key;
         let request = token.map(|token| LockRequest { key, token, ttl: LOCK_TTL });
         let lock = token.map(|token| LoadLock::new(self, key, token));
-        match self.capture_and_lock(&call.tags, call.policy.ttl, flight, request).await {
+        match self.capture_and_lock(&call.tags, call.policy.kept(), flight, request).await {
             Ok((captured, true)) => (Ok(captured), lock.map(LoadLock::won)),
             Ok((captured, false)) => {
                 if let Some(lock) = lock {

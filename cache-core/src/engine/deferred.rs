@@ -1,10 +1,8 @@
 //! Invalidations that have not reached the remote tier yet, retried until they land.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +12,6 @@ use crate::{
     engine::{Engine, cells::Pins},
     error::{Error, ErrorKind},
     event::Event,
-    ports::EndWith,
     tag::Tag,
 };
 
@@ -44,70 +41,71 @@ impl Invalidation {
     }
 }
 
-/// The queue.
+/// The queue: each tag once, however often it was to be made stale.
 pub(crate) struct Deferred {
-    waiting: Mutex<Vec<Waiting>>,
-    /// Numbers what is queued, in order.
-    next: AtomicU64,
-    tags: AtomicUsize,
+    waiting: Mutex<Waiting>,
     tags_max: usize,
     wake: Notify,
 }
 
+#[derive(Default)]
 struct Waiting {
-    number: u64,
-    tags: Vec<Tag>,
-    /// Keeps the tags pending on this node.
-    _pins: Pins,
+    /// Each tag with the number of its latest invalidation, and what keeps it pending on this node.
+    tags: HashMap<Tag, (u64, Pins)>,
+    /// Numbers what is queued and what is attempted, in order.
+    next: u64,
 }
 
 impl Deferred {
     pub(crate) fn new(tags_max: usize) -> Self {
-        Self {
-            waiting: Mutex::default(),
-            next: AtomicU64::new(0),
-            tags: AtomicUsize::new(0),
-            tags_max,
-            wake: Notify::new(),
-        }
+        Self { waiting: Mutex::default(), tags_max, wake: Notify::new() }
     }
 
     /// The number of tags that wait.
     pub(crate) fn len(&self) -> usize {
-        self.tags.load(Ordering::Acquire)
+        self.waiting().tags.len()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::AcqRel)
-    }
-
-    fn recount(&self, waiting: &[Waiting]) {
-        self.tags.store(waiting.iter().map(|one| one.tags.len()).sum(), Ordering::Release);
+impl Waiting {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
     }
 }
 
 impl Engine {
     /// Takes over an invalidation that could not be told.
-    pub(crate) fn defer(&self, tags: Vec<Tag>, pins: Pins, error: &Error) {
+    pub(crate) fn defer(&self, tags: &[Tag], error: &Error) {
         self.counters.deferrals.up();
         tracing::warn!(tags = tags.len(), error = %error, "invalidation deferred; it is retried");
-        self.tell(&Event::Deferred { tags: &tags, error });
+        self.tell(&Event::Deferred { tags, error });
         let mut waiting = self.deferred.waiting();
-        waiting.push(Waiting { number: self.deferred.number(), tags, _pins: pins });
-        self.deferred.recount(&waiting);
-        if self.deferred.len() > self.deferred.tags_max {
-            // Bounded, and still nothing is lost: one tag that every entry depends on stands for them all.
-            let mut all = Pins::new();
-            self.pin(&mut all, &[Tag::all()]);
-            *waiting = vec![Waiting { number: self.deferred.number(), tags: vec![Tag::all()], _pins: all }];
-            self.deferred.recount(&waiting);
+        for tag in tags {
+            self.queue(&mut waiting, tag);
+        }
+        if waiting.tags.len() > self.deferred.tags_max {
+            // Bounded, and still nothing is lost: one tag that every entry depends on stands for them all. It is pinned before
+            // the others are let go.
+            self.queue(&mut waiting, &Tag::all());
+            waiting.tags.retain(|tag, _| *tag == Tag::all());
         }
         drop(waiting);
         self.deferred.wake.notify_one();
+    }
+
+    fn queue(&self, waiting: &mut Waiting, tag: &Tag) {
+        let number = waiting.number();
+        let (latest, _) = waiting.tags.entry(tag.clone()).or_insert_with(|| {
+            let mut pins = Pins::new();
+            self.pin(&mut pins, std::slice::from_ref(tag));
+            (number, pins)
+        });
+        *latest = number;
     }
 }
 
@@ -139,7 +137,7 @@ pub(crate) fn start(engine: &Arc<Engine>) {
 }
 
 /// Lands what waits, for at most `patience`.
-pub(crate) async fn drain(engine: &Engine, patience: Duration) -> Result<(), Error> {
+pub(crate) async fn drain(engine: &Arc<Engine>, patience: Duration) -> Result<(), Error> {
     let landed = engine.clock.timeout(patience, async {
         while engine.deferred.len() > 0 {
             if !attempt(engine).await {
@@ -156,28 +154,27 @@ pub(crate) async fn drain(engine: &Engine, patience: Duration) -> Result<(), Err
 }
 
 /// Tries to land one batch. Returns whether it did.
-async fn attempt(engine: &Engine) -> bool {
+async fn attempt(engine: &Arc<Engine>) -> bool {
     let (batch, before) = {
-        let waiting = engine.deferred.waiting();
-        let batch: Vec<Tag> = waiting.iter().flat_map(|one| one.tags.iter()).take(BATCH).cloned().collect();
-        (batch, engine.deferred.number())
+        let mut waiting = engine.deferred.waiting();
+        let batch: Vec<Tag> = waiting.tags.keys().take(BATCH).cloned().collect();
+        (batch, waiting.number())
     };
     if batch.is_empty() {
         return true;
     }
-    // An id that holds nothing makes the tags stale, whatever their state.
-    if let Err(error) = engine.remote.end_intent(&batch, rand::random(), EndWith::Absent).await {
+    if let Err(error) = engine.end(&batch, rand::random()).await {
         engine.remote_failed("land a deferred invalidation", &error);
         return false;
     }
-    let mut waiting = engine.deferred.waiting();
-    // What was queued since may be about a later commit: it has to land by itself.
-    for one in waiting.iter_mut().filter(|one| one.number < before) {
-        one.tags.retain(|tag| !batch.contains(tag));
-    }
-    waiting.retain(|one| !one.tags.is_empty());
-    engine.deferred.recount(&waiting);
-    drop(waiting);
+    let landed: Vec<(u64, Pins)> = {
+        let mut waiting = engine.deferred.waiting();
+        // What was queued since may be about a later commit: it has to land by itself.
+        let is_done = |tag: &&Tag| waiting.tags.get(*tag).is_some_and(|(number, _)| *number < before);
+        let done: Vec<&Tag> = batch.iter().filter(is_done).collect();
+        done.into_iter().filter_map(|tag| waiting.tags.remove(tag)).collect()
+    };
+    drop(landed);
     engine.tell(&Event::Landed { tags: &batch });
     true
 }

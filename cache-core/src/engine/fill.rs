@@ -1,9 +1,6 @@
 //! The one way a value gets into the tiers: versions captured before the load, and the store under those versions.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
@@ -51,7 +48,8 @@ pub(crate) struct Before {
 pub(crate) struct Made<T> {
     pub(crate) value: T,
     pub(crate) load_cost: Duration,
-    pub(crate) captured: Result<Vec<Captured>, FillRefusal>,
+    /// Why there are no versions, if there are none.
+    pub(crate) refused: Option<FillRefusal>,
     pub(crate) collected: Collected,
     pub(crate) before: Before,
 }
@@ -87,7 +85,7 @@ impl Engine {
             })
             .collect();
         let locks: Vec<LockRequest<'_>> = lock.into_iter().collect();
-        let reply = self.remote.capture(tags, ttl + CAPTURE_MARGIN, &locks).await?;
+        let reply = self.remote.capture(tags, ttl.saturating_add(CAPTURE_MARGIN), &locks).await?;
         let check = self.settings.mutation != Some(Mutation::NoSequence);
         let captured: Vec<Captured> = cells
             .into_iter()
@@ -119,10 +117,10 @@ impl Engine {
     where
         T: Clone + Send + Sync + 'static,
     {
-        let Made { value, load_cost, captured, collected, before } = made;
+        let Made { value, load_cost, refused, collected, before } = made;
         let presence = (read.presence)(&value);
         let mut meta = self.meta(read, policy, presence, load_cost, collected.expires);
-        let verdict = self.verdict(captured, collected, read.when.is_none_or(|may| may(&value)));
+        let verdict = self.verdict(refused, collected, read.when.is_none_or(|may| may(&value)));
         match &verdict {
             Ok(captured) => {
                 meta.deps = recorded(captured, deps, presence);
@@ -135,9 +133,7 @@ impl Engine {
             Err(_) => {}
         }
         let entry = Arc::new(Entry { meta, value });
-        if let Some(outer) = LoadScope::current() {
-            outer.used(&entry.meta);
-        }
+        LoadScope::uses(&entry.meta);
         self.remember(read.key, &(Arc::clone(&entry) as Arc<StoredEntry>));
         let stored = match verdict {
             Ok(_) => self.store(read, policy, &entry, before.removals, lead, lock).await,
@@ -174,18 +170,20 @@ impl Engine {
     /// Whether a value loaded under these versions may be stored, and under which.
     fn verdict(
         &self,
-        captured: Result<Vec<Captured>, FillRefusal>,
+        refused: Option<FillRefusal>,
         collected: Collected,
         condition: bool,
     ) -> Result<Vec<Captured>, FillRefusal> {
         if !condition {
             return Err(FillRefusal::Condition);
         }
-        let mut captured = captured?;
+        if let Some(why) = refused {
+            return Err(why);
+        }
         if collected.opaque {
             return Err(FillRefusal::Tags);
         }
-        captured.extend(collected.captured);
+        let captured = collected.captured;
         if captured.iter().any(|tag| tag.version.is_none()) {
             return Err(FillRefusal::Pending);
         }
@@ -256,7 +254,7 @@ impl Engine {
                 lead.finish(Outcome::Value(Arc::clone(&stored)));
             }
         }
-        if let Some(bytes) = payload.filter(|_| to_remote && self.removals.load(Ordering::Acquire) == removals) {
+        if let Some(bytes) = payload.filter(|_| to_remote && self.removals.count(read.key) == removals) {
             let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
             let unlock = lock.as_ref().map(LoadLock::token);
             match self.remote.store(&[StoreRequest { key: read.key, bytes: &bytes, ttl, unlock }]).await {

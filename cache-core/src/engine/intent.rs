@@ -88,6 +88,25 @@ impl Engine {
         }
     }
 
+    /// Makes tags stale: at once, or after they were kept pending until replicas have caught up. An id that holds nothing does
+    /// the same as one that does.
+    pub(super) async fn end(self: &Arc<Self>, tags: &[Tag], id: IntentId) -> Result<(), Error> {
+        let settle = self.settings.settle;
+        if settle.is_zero() {
+            return self.remote.end_intent(tags, id, EndWith::Absent).await.map(|_| ());
+        }
+        self.remote.begin_intent(tags, id, settle + self.settings.intent_lease).await?;
+        let (engine, tags) = (Arc::clone(self), tags.to_vec());
+        let _unless_closed = self.tasks.spawn_loop(async move {
+            engine.clock.sleep(settle).await;
+            // An end that does not arrive is made up for by the lease's own.
+            if let Err(error) = engine.remote.end_intent(&tags, id, EndWith::Absent).await {
+                engine.remote_failed("end a write intent", &error);
+            }
+        });
+        Ok(())
+    }
+
     pub(super) fn pin(&self, pins: &mut Pins, tags: &[Tag]) {
         let now = self.clock.now();
         for tag in tags {
@@ -157,11 +176,7 @@ impl WriteIntent {
     /// counts as pending on this node until then.
     pub(crate) async fn finish(mut self) -> Invalidation {
         self.engine.counters.invalidations.add(self.tags.len() as u64);
-        let ended = if self.reached && !self.engine.settings.settle.is_zero() {
-            self.settle().await
-        } else {
-            self.engine.remote.end_intent(&self.tags, self.id, EndWith::Absent).await.map(|_| ())
-        };
+        let ended = self.engine.end(&self.tags, self.id).await;
         self.finished = true;
         match ended {
             Ok(()) => {
@@ -169,8 +184,8 @@ impl WriteIntent {
                 Invalidation::Done
             }
             Err(error) => {
-                let pins = std::mem::replace(&mut self.pins, Pins::new());
-                self.engine.defer(std::mem::take(&mut self.tags), pins, &error);
+                // Pinned by the queue before this intent's own pins go.
+                self.engine.defer(&self.tags, &error);
                 Invalidation::Deferred
             }
         }
@@ -199,23 +214,6 @@ impl WriteIntent {
                 Ok(())
             }
         }
-    }
-
-    /// Keeps the tags pending until replicas have caught up, without keeping the caller.
-    async fn settle(&self) -> Result<(), Error> {
-        let engine = Arc::clone(&self.engine);
-        let (tags, id) = (self.tags.clone(), self.id);
-        let settle = engine.settings.settle;
-        engine.remote.begin_intent(&tags, id, settle + engine.settings.intent_lease).await?;
-        let settled = async move {
-            engine.clock.sleep(settle).await;
-            // An end that does not arrive is made up for by the lease's own.
-            if let Err(error) = engine.remote.end_intent(&tags, id, EndWith::Absent).await {
-                engine.remote_failed("end a write intent", &error);
-            }
-        };
-        let _unless_closed = self.engine.tasks.spawn(settled);
-        Ok(())
     }
 }
 

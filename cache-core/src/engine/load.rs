@@ -1,10 +1,6 @@
 //! Runs a loader: within its timeouts, with what may answer in its stead, and for all who wait.
 
-use std::{
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
@@ -15,12 +11,12 @@ use crate::{
         fill::{Before, Captured, Made},
         flight::{Flight, Leading, Outcome},
         lock::LoadLock,
-        scope::LoadScope,
+        scope::{LoadScope, ScopeOf},
         turns::Running,
     },
     error::{Error, ErrorKind},
     event::{Event, FillRefusal, StaleReason},
-    policy::Policy,
+    policy::{Consistency, Policy},
 };
 
 /// One load to be made.
@@ -81,9 +77,15 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let Load { read, policy, deps, captured, lead, lock, fallback } = load;
-        let before = Before { removals: self.removals.load(Ordering::Acquire), cells: self.sequences(deps, policy) };
+        let before = Before { removals: self.removals.count(read.key), cells: self.sequences(deps, policy) };
         let fallback = fallback.and_then(|entry| Some((entry.value.downcast_ref::<T>()?.clone(), entry)));
-        let scope = if deps.is_auto() { LoadScope::recording(self, lead.flight()) } else { LoadScope::declared() };
+        let (declared, refused) = match captured {
+            Ok(captured) => (captured, None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        let strict = policy.consistency == Consistency::Strict;
+        let (statements, ttl) = (deps.is_auto(), policy.kept());
+        let scope = LoadScope::new(self, ScopeOf { flight: lead.flight(), statements, strict, ttl, declared });
         let begun = self.clock.now();
         let loading = scope.run(loader(scope.clone()));
         let loaded = self.within_timeouts(read, policy, fallback, loading).await;
@@ -92,7 +94,7 @@ impl Engine {
 
         let ((value, entry), why) = match loaded {
             Loaded::Done(value) => {
-                let made = Made { value, load_cost, captured, collected: scope.collect(), before };
+                let made = Made { value, load_cost, refused, collected: scope.collect(), before };
                 return Ok(self.fill(read, policy, deps, made, lead, lock).await);
             }
             Loaded::Failed(error) => {
@@ -102,7 +104,9 @@ impl Engine {
             }
             Loaded::Stale(stale, why) => (stale, why),
         };
-        lead.finish(Outcome::Value(entry));
+        LoadScope::uses(&entry.meta);
+        // Others may have begun to wait after a write that this value does not know.
+        lead.finish(if strict { Outcome::Failed(None) } else { Outcome::Value(entry) });
         give_back(lock).await;
         self.stale_served(read, why);
         if why == StaleReason::LoaderSlow {
@@ -140,10 +144,18 @@ impl Engine {
                 Err(error) => Loaded::Failed(error),
             };
         };
-        match self.clock.timeout(policy.soft_timeout, loading).await {
-            Some(Ok(value)) => Loaded::Done(value),
-            Some(Err(_)) => Loaded::Stale(fallback, StaleReason::LoaderFailed),
-            None => Loaded::Stale(fallback, StaleReason::LoaderSlow),
+        // Never an invalidated one: a write may have come since it was looked up.
+        let still = |fallback: &Fallback<T>| fallback.1.meta.is_verified();
+        let mut loading = pin!(loading);
+        let loaded = match self.clock.timeout(policy.soft_timeout, &mut loading).await {
+            Some(loaded) => loaded,
+            None if still(&fallback) => return Loaded::Stale(fallback, StaleReason::LoaderSlow),
+            None => loading.await,
+        };
+        match loaded {
+            Ok(value) => Loaded::Done(value),
+            Err(_) if still(&fallback) => Loaded::Stale(fallback, StaleReason::LoaderFailed),
+            Err(error) => Loaded::Failed(error),
         }
     }
 

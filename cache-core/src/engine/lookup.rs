@@ -1,9 +1,6 @@
 //! Asks the tiers for an entry: the local copy with its tags re-checked, then the remote one.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     engine::{
@@ -92,7 +89,7 @@ impl Engine {
         let Some(wire) = read.wire.filter(|_| how.policy.tier != TierChoice::Local && self.remote.is_shared()) else {
             return Ok(stale);
         };
-        let removals = self.removals.load(Ordering::Acquire);
+        let removals = self.removals.count(read.key);
         let Some(bytes) = self.ask(Some(read.key), how.cells, how, &mut known).await? else { return Ok(stale) };
         let entry = match self.open(read, wire, how, &bytes, &mut known).await {
             Ok(Some(entry)) => entry,
@@ -159,10 +156,10 @@ impl Engine {
         for cell in cells {
             // The sequence is taken before the request is sent, and before the version is looked at.
             let sequence = cell.sequence();
+            if let Some(flight) = how.flight {
+                flight.watch(cell, sequence);
+            }
             if known.state(cell).is_none() && !(how.trust_cells && cell.version() != 0) {
-                if let Some(flight) = how.flight {
-                    flight.watch(cell, sequence);
-                }
                 asked.push((Arc::clone(cell), sequence));
             }
         }
@@ -259,7 +256,7 @@ impl Engine {
         };
         let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
         self.local.put(key, Arc::clone(entry), weight, ttl);
-        if self.removals.load(Ordering::Acquire) != removals {
+        if self.removals.count(key) != removals {
             self.local.remove(key);
         }
     }

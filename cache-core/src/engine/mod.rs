@@ -39,7 +39,7 @@ use tokio::sync::watch;
 
 use self::{
     breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, lock::HeldLocks,
-    refresh::Refreshes, stats::Counters, tasks::Tasks, turns::Turns,
+    refresh::Refreshes, remove::Removals, stats::Counters, tasks::Tasks, turns::Turns,
 };
 pub use self::{
     deferred::Invalidation,
@@ -53,13 +53,16 @@ pub use self::{
 pub(crate) use self::{entry::StoredEntry, intent::WriteIntent, settings::EngineSettings};
 use crate::{
     clock::{Clock, Moment},
-    error::Error,
+    error::{Error, ErrorKind},
     event::{Event, EventListener},
     ports::{Bus, LocalTier, RemoteTier},
 };
 
 /// How many different warnings a cache remembers having said.
 const WARNINGS_MAX: usize = 1_000;
+
+/// What is left for landing invalidations, however long the rest of closing took.
+const CLOSE_PATIENCE_MIN: Duration = Duration::from_millis(100);
 
 /// What the builder joins.
 pub(crate) struct Parts {
@@ -89,8 +92,7 @@ pub(crate) struct Engine {
     deferred: Arc<Deferred>,
     counters: Counters,
     tasks: Tasks,
-    /// Counts removals by key, so that a value on its way into the local tier notices one.
-    removals: AtomicU64,
+    removals: Removals,
     /// Removals published before this moment may have been missed.
     heard_since: AtomicU64,
     subscribed: watch::Sender<bool>,
@@ -116,7 +118,7 @@ impl Engine {
             settings: parts.settings,
             counters: Counters::default(),
             tasks: Tasks::new(parts.runtime),
-            removals: AtomicU64::new(0),
+            removals: Removals::new(),
             heard_since: AtomicU64::new(0),
             subscribed: watch::Sender::new(false),
             warned: Mutex::new(HashSet::new()),
@@ -164,15 +166,22 @@ impl Engine {
         }
     }
 
-    /// Tries to land deferred invalidations, then stops the background work.
-    pub(crate) async fn close(&self, patience: Duration) -> Result<(), Error> {
+    /// Stops the background work, and lands the invalidations that wait, its own last ones included.
+    pub(crate) async fn close(self: &Arc<Self>, patience: Duration) -> Result<(), Error> {
         let begun = self.clock.now();
-        let landed = deferred::drain(self, patience).await;
+        let ended = self.tasks.close(patience).await;
         let left = patience.saturating_sub(self.clock.now().since(begun));
-        self.tasks.close(left.max(Duration::from_millis(10))).await;
+        let landed = deferred::drain(self, left.max(CLOSE_PATIENCE_MIN)).await;
         self.lease.revoke();
         self.local.clear();
-        landed
+        landed?;
+        if ended {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Timeout,
+            "closed while background work had not ended; its invalidations may be missing",
+        ))
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {

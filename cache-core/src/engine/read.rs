@@ -1,6 +1,6 @@
 //! A read: the local hit first, then the shared look at the tiers, then the load.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
@@ -20,6 +20,12 @@ use crate::{
     policy::{Consistency, Policy, TierChoice},
     tag::Tag,
 };
+
+/// The longest time for which a caller waits on another caller's load.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// So often a caller may find that the load it waited for was overtaken by a write, before it loads alone.
+const OVERTAKEN_MAX: u32 = 3;
 
 /// One read under way.
 pub(super) struct Call<'a, 'r, T: 'static, E> {
@@ -59,11 +65,12 @@ impl Engine {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        if let Some(value) = self.remembered(read) {
+        let strict = self.is_strict(read);
+        if !strict && let Some(value) = self.remembered(read) {
             return Ok(value);
         }
         // What is not a hit is boxed, so that the future of a hit stays small.
-        match self.local_hit(read) {
+        match self.local_hit(read, strict) {
             Local::Hit(value) => Ok(value),
             Local::Refresh(entry, place) => {
                 let (deps, loader) = prepare();
@@ -77,14 +84,11 @@ impl Engine {
     }
 
     /// The hot path: no lock, no allocation, nothing asked of anybody.
-    fn local_hit<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>) -> Local<T>
+    fn local_hit<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>, strict: bool) -> Local<T>
     where
         T: Clone + Send + Sync + 'static,
     {
-        let defaults = &self.settings.policy;
-        if read.policy.consistency.unwrap_or(defaults.consistency) != Consistency::Bounded
-            || read.policy.tier.unwrap_or(defaults.tier) == TierChoice::Remote
-        {
+        if strict || read.policy.tier.unwrap_or(self.settings.policy.tier) == TierChoice::Remote {
             return Local::Nothing;
         }
         let Some(entry) = self.local.get(read.key) else { return Local::Nothing };
@@ -94,6 +98,7 @@ impl Engine {
             || !self.lease.holds(now)
             || !entry.meta.is_alive(now)
             || !entry.meta.is_verified()
+            || !self.heard_of_removals_since(entry.meta.created)
         {
             return Local::Nothing;
         }
@@ -105,6 +110,12 @@ impl Engine {
         let value = value.clone();
         self.hit(read, &entry, Tier::Local);
         Local::Hit(value)
+    }
+
+    /// Whether the read, or the load that it is part of, asks for strict consistency.
+    pub(super) fn is_strict<T: 'static, E>(&self, read: &Read<'_, T, E>) -> bool {
+        read.policy.consistency.unwrap_or(self.settings.policy.consistency) == Consistency::Strict
+            || LoadScope::is_strict()
     }
 
     async fn read_slowly<T, E, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: Deps, loader: L) -> Result<T, E>
@@ -123,7 +134,10 @@ impl Engine {
     fn call<'a, 'r, T: 'static, E>(&self, read: &'a Read<'r, T, E>, deps: Deps) -> Call<'a, 'r, T, E> {
         let tags = deps.tags();
         let cells = tags.iter().map(|tag| self.cells.cell(tag)).collect();
-        let policy = self.settings.policy.overridden(read.policy);
+        let mut policy = self.settings.policy.overridden(read.policy);
+        if self.is_strict(read) {
+            policy.consistency = Consistency::Strict;
+        }
         Call { read, policy, deps, tags, cells, fallback: None }
     }
 
@@ -134,20 +148,31 @@ impl Engine {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
+        let mut overtaken = 0;
         let leading = loop {
             let now = self.clock.now();
             let trusted = self.lease.holds(now);
             let role = self.flights.join_or_lead(call.read.key, now, |flight| {
-                self.settings.mutation == Some(Mutation::JoinableFlights)
-                    || flight.is_untouched() && (trusted || now < flight.started().after(self.settings.lease))
+                self.may_share(flight) && (trusted || now < flight.started().after(self.settings.lease))
             });
             match role {
                 Role::Lead(leading) => break Some(leading),
-                Role::Join(flight) => match self.share(call.read, &flight).await {
-                    Shared::Done(result) => return result,
-                    Shared::Alone => break None,
-                    Shared::Again => {}
-                },
+                Role::Join(flight) => {
+                    let outcome = self.outcome_of(&flight).await;
+                    // A load finds out on its way what it depends on; this caller may have come after a write to some of it.
+                    if matches!(outcome, Outcome::Value(_)) && !self.may_share(&flight) {
+                        overtaken += 1;
+                        if overtaken < OVERTAKEN_MAX {
+                            continue;
+                        }
+                        break None;
+                    }
+                    match self.share_outcome(call.read, outcome) {
+                        Shared::Done(result) => return result,
+                        Shared::Alone => break None,
+                        Shared::Again => {}
+                    }
+                }
             }
         };
         let lead = Lead { flight: leading, turn: None };
@@ -186,7 +211,7 @@ impl Engine {
                     leading.flight().set_captured(versions);
                     break Lead { flight: Some(leading), turn: None };
                 }
-                Role::Join(flight) => match self.share(call.read, &flight).await {
+                Role::Join(flight) => match self.share_outcome(call.read, self.outcome_of(&flight).await) {
                     Shared::Done(result) => return result,
                     Shared::Alone => break Lead::default(),
                     Shared::Again => {}
@@ -255,6 +280,7 @@ impl Engine {
                 let served = overdue < call.policy.stale_while_revalidate && call.read.background.is_some();
                 if served {
                     let value = self.value_of(&entry)?;
+                    LoadScope::uses(&entry.meta);
                     let _in_background = self.refresh_now(call.read);
                     self.stale_served(call.read, StaleReason::Revalidating);
                     return Some((value, entry));
@@ -265,6 +291,7 @@ impl Engine {
             Found::Down => {
                 let entry = self.degraded(call.read, &call.policy).filter(|_| self.may_degrade(&call.policy))?;
                 let value = self.value_of(&entry)?;
+                LoadScope::uses(&entry.meta);
                 self.stale_served(call.read, StaleReason::RemoteDown);
                 Some((value, entry))
             }
@@ -272,11 +299,13 @@ impl Engine {
         }
     }
 
-    async fn share<T, E>(&self, read: &Read<'_, T, E>, flight: &Flight) -> Shared<T, E>
-    where
-        T: Clone + Send + Sync + 'static,
-    {
-        self.share_outcome(read, flight.outcome().await)
+    /// Waits for a load that another caller runs, and not for ever: that caller's future may never be polled again.
+    pub(super) async fn outcome_of(&self, flight: &Flight) -> Outcome {
+        self.clock.timeout(WAIT_MAX, flight.outcome()).await.unwrap_or(Outcome::Failed(None))
+    }
+
+    fn may_share(&self, flight: &Flight) -> bool {
+        self.settings.mutation == Some(Mutation::JoinableFlights) || flight.is_untouched()
     }
 
     pub(super) fn share_outcome<T, E>(&self, read: &Read<'_, T, E>, outcome: Outcome) -> Shared<T, E>
@@ -287,9 +316,7 @@ impl Engine {
             Outcome::Value(entry) if std::ptr::eq(entry.meta.function, read.function) => {
                 let value = self.value_of(&entry);
                 self.remember(read.key, &entry);
-                if let Some(outer) = LoadScope::current() {
-                    outer.used(&entry.meta);
-                }
+                LoadScope::uses(&entry.meta);
                 value.map(Ok)
             }
             Outcome::Value(_) => None,
@@ -309,9 +336,7 @@ impl Engine {
 
     pub(super) fn hit<T: 'static, E>(&self, read: &Read<'_, T, E>, entry: &Arc<StoredEntry>, tier: Tier) {
         self.remember(read.key, entry);
-        if let Some(outer) = LoadScope::current() {
-            outer.used(&entry.meta);
-        }
+        LoadScope::uses(&entry.meta);
         match tier {
             Tier::Local => self.counters.hits_local.up(),
             Tier::Remote => self.counters.hits_remote.up(),
@@ -329,13 +354,17 @@ impl Engine {
     where
         T: Clone + Send + Sync + 'static,
     {
-        match self.local_hit(read) {
+        let strict = self.is_strict(read);
+        match self.local_hit(read, strict) {
             Local::Hit(value) => return Some(value),
-            Local::Refresh(entry, _not_taken) => return self.value_of(&entry),
+            Local::Refresh(entry, _not_taken) => {
+                self.hit(read, &entry, Tier::Local);
+                return self.value_of(&entry);
+            }
             Local::Nothing => {}
         }
         let policy = self.settings.policy.overridden(read.policy);
-        let trust_cells = policy.consistency == Consistency::Bounded && self.lease.holds(self.clock.now());
+        let trust_cells = !strict && self.lease.holds(self.clock.now());
         let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None, past_local: false };
         let Found::Fresh(entry, tier) = self.lookup(read, how).await else { return None };
         self.hit(read, &entry, tier);

@@ -1,7 +1,8 @@
 //! Loads entries anew before they end.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,9 +20,22 @@ const REFRESHES_MAX: usize = 64;
 /// the least that `ln(rand)` gives for a double in (0, 1].
 const XFETCH_REACH: f64 = 37.0;
 
-/// The keys that are being refreshed by this process.
+/// After a refresh that stored nothing, the next of the key waits; each time twice as long.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// So many keys may be in such a pause; beyond, all are forgiven.
+const PAUSES_MAX: usize = 4_096;
+
+/// The keys that are being refreshed by this process, or pause after a refresh that stored nothing.
 #[derive(Default)]
-pub(crate) struct Refreshes(Mutex<Vec<Box<str>>>);
+pub(crate) struct Refreshes(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    running: HashSet<Box<str>>,
+    paused: HashMap<Box<str>, (Moment, Duration)>,
+}
 
 /// A place among the refreshes, given back when dropped.
 pub(crate) struct Refreshing {
@@ -30,24 +44,36 @@ pub(crate) struct Refreshing {
 }
 
 impl Refreshes {
-    fn enter(&self, key: &str) -> bool {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= REFRESHES_MAX || keys.iter().any(|known| **known == *key) {
-            return false;
-        }
-        keys.push(key.into());
-        true
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self, key: &str) {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.retain(|known| **known != *key);
+    fn enter(&self, key: &str, now: Moment) -> bool {
+        let mut state = self.state();
+        let pauses = state.paused.get(key).is_some_and(|(until, _)| now < *until);
+        !pauses && state.running.len() < REFRESHES_MAX && state.running.insert(key.into())
+    }
+
+    fn leave(&self, key: &str, now: Moment, refreshed: bool) {
+        let mut state = self.state();
+        state.running.remove(key);
+        if refreshed {
+            state.paused.remove(key);
+            return;
+        }
+        if state.paused.len() >= PAUSES_MAX {
+            state.paused.clear();
+        }
+        let pause = state.paused.get(key).map_or(PAUSE_MIN, |(_, last)| (*last * 2).min(PAUSE_MAX));
+        state.paused.insert(key.into(), (now.after(pause), pause));
     }
 }
 
 impl Drop for Refreshing {
     fn drop(&mut self) {
-        self.engine.refreshes.leave(&self.key);
+        let now = self.engine.clock.now();
+        let refreshed = self.engine.local.get(&self.key).is_some_and(|entry| now < entry.meta.refresh_from);
+        self.engine.refreshes.leave(&self.key, now, refreshed);
     }
 }
 
@@ -96,7 +122,7 @@ impl Engine {
 
     /// As [`consider_refresh`](Self::consider_refresh), for an entry that is due whatever the policy says.
     pub(crate) fn refresh_now<T: 'static, E>(self: &Arc<Self>, read: &Read<'_, T, E>) -> Option<Refreshing> {
-        if !self.refreshes.enter(read.key) {
+        if !self.refreshes.enter(read.key, self.clock.now()) {
             return None;
         }
         let place = Refreshing { engine: Arc::clone(self), key: read.key.into() };

@@ -1,11 +1,49 @@
 //! Removal of entries by key or by pattern, on every node.
 
-use std::sync::atomic::Ordering;
+use std::{
+    hash::{DefaultHasher, Hasher},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crate::{engine::Engine, error::Error, glob, ports::ScanCursor};
 
 /// Keys examined per step of a scan: one step keeps Redis busy for well below a millisecond.
 const SCAN_KEYS: usize = 1_000;
+
+/// Counts removals by key, so that a value on its way into a tier notices one. Keys share a count by their hash.
+pub(crate) struct Removals([AtomicU64; SLOTS]);
+
+/// Few enough to be nothing, many enough that a removal of one key rarely costs another's fill.
+const SLOTS: usize = 256;
+
+impl Removals {
+    pub(crate) fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; SLOTS])
+    }
+
+    /// To be read before a value is fetched, and compared after it was stored.
+    pub(crate) fn count(&self, key: &str) -> u64 {
+        self.slot(key).load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note(&self, key: &str) {
+        self.slot(key).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Any key may have been removed.
+    pub(crate) fn note_all(&self) {
+        for slot in &self.0 {
+            slot.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn slot(&self, key: &str) -> &AtomicU64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(key.as_bytes());
+        let at = usize::try_from(hasher.finish() % SLOTS as u64).unwrap_or(0);
+        self.0.get(at).unwrap_or(&self.0[0])
+    }
+}
 
 /// How far a removal by pattern has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +66,8 @@ impl Engine {
     }
 
     fn drop_local(&self, keys: &[&str]) {
-        self.removals.fetch_add(1, Ordering::AcqRel);
         for key in keys {
+            self.removals.note(key);
             self.local.remove(key);
         }
     }
@@ -40,7 +78,7 @@ impl Engine {
         pattern: &str,
         mut progress: impl FnMut(PurgeProgress),
     ) -> Result<PurgeProgress, Error> {
-        self.removals.fetch_add(1, Ordering::AcqRel);
+        self.removals.note_all();
         let owned = pattern.to_owned();
         self.local.remove_matching(Box::new(move |key| glob::matches(&owned, key)));
         let mut done = PurgeProgress::default();

@@ -6,10 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{
-    engine::{Engine, call::Read, entry::StoredEntry},
-    policy::Consistency,
-};
+use crate::engine::{Engine, call::Read, entry::StoredEntry, scope::LoadScope};
 
 /// A scope remembers at most this many values; beyond, the tiers are asked again.
 const SCOPE_ENTRIES_MAX: usize = 1_024;
@@ -47,17 +44,12 @@ impl Engine {
     /// What this request has read at the key before, unless this node has written to it since.
     pub(super) fn remembered<T: Clone + 'static, E>(&self, read: &Read<'_, T, E>) -> Option<T> {
         let request = self.request()?;
-        if read.policy.consistency.unwrap_or(self.settings.policy.consistency) == Consistency::Strict {
-            return None;
-        }
         let values = request.read();
         let Remembered { entry, own_writes } = values.get(read.key)?;
         let value = entry.value.downcast_ref::<T>().filter(|_| std::ptr::eq(entry.meta.function, read.function))?;
         let unwritten = entry.meta.deps.iter().zip(own_writes).all(|(dep, own)| dep.cell.own_writes() == *own);
         unwritten.then(|| {
-            if let Some(outer) = super::scope::LoadScope::current() {
-                outer.used(&entry.meta);
-            }
+            LoadScope::uses(&entry.meta);
             self.counters.hits_scope.up();
             value.clone()
         })
@@ -70,8 +62,8 @@ impl Engine {
             return;
         }
         let own_writes = entry.meta.deps.iter().map(|dep| dep.cell.own_writes()).collect();
-        // A write that came between is seen: the value is then not verified any more.
-        if !entry.meta.deps.iter().all(|dep| !dep.cell.is_pinned()) {
+        // A write of this node that came between is noticed here: the value is not verified any more.
+        if !entry.meta.is_verified() {
             return;
         }
         let mut values = request.read();

@@ -1,8 +1,9 @@
-//! Collects what the body of an auto-tagged function depends on, while it runs.
+//! Collects what a load depends on, while its body runs.
 
 use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::{
@@ -21,19 +22,28 @@ const SCOPE_TAGS_MAX: usize = 256;
 
 /// The dependencies of a load that runs.
 ///
-/// Each statement's tags are captured before the statement runs. The scope follows the body's own task; work that the body
-/// spawns is seen only if it uses a connection that the scope was attached to.
-#[derive(Clone, Default)]
-pub struct LoadScope(Option<Arc<Inner>>);
+/// Cached values that the body uses always count: what they depend on, the load's own value depends on too, under the versions
+/// that they were loaded under. The statements of the body count where nothing was declared; their tags are captured before
+/// each statement runs. The scope follows the body's own task; work that the body spawns is seen only if it uses a connection
+/// that the scope was attached to.
+#[derive(Clone)]
+pub struct LoadScope(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
     flight: Option<Arc<Flight>>,
+    /// Whether statements count.
+    statements: bool,
+    /// Whether the value must not be older than the read that loads it.
+    strict: bool,
+    /// The TTL of the entry to be.
+    ttl: Duration,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// Begins with the declared tags.
     captured: Vec<Captured>,
     /// Something was read whose dependencies are not known.
     opaque: bool,
@@ -41,7 +51,16 @@ struct State {
     expires: Option<Moment>,
 }
 
-/// What a scope has collected.
+/// How a scope is made.
+pub(crate) struct ScopeOf<'a> {
+    pub(crate) flight: Option<&'a Arc<Flight>>,
+    pub(crate) statements: bool,
+    pub(crate) strict: bool,
+    pub(crate) ttl: Duration,
+    pub(crate) declared: Vec<Captured>,
+}
+
+/// What a scope has collected: the declared tags and whatever else the body used.
 pub(crate) struct Collected {
     pub(crate) captured: Vec<Captured>,
     pub(crate) opaque: bool,
@@ -53,23 +72,37 @@ tokio::task_local! {
 }
 
 impl LoadScope {
-    /// A scope that records nothing, for a function whose dependencies are declared.
-    pub(crate) fn declared() -> Self {
-        Self(None)
-    }
-
-    /// A scope that records.
-    pub(crate) fn recording(engine: &Arc<Engine>, flight: Option<&Arc<Flight>>) -> Self {
-        Self(Some(Arc::new(Inner {
+    pub(crate) fn new(engine: &Arc<Engine>, of: ScopeOf<'_>) -> Self {
+        Self(Arc::new(Inner {
             engine: Arc::clone(engine),
-            flight: flight.map(Arc::clone),
-            state: Mutex::default(),
-        })))
+            flight: of.flight.map(Arc::clone),
+            statements: of.statements,
+            strict: of.strict,
+            ttl: of.ttl,
+            state: Mutex::new(State { captured: of.declared, opaque: false, expires: None }),
+        }))
     }
 
-    /// The recording scope that this task runs in, if any.
+    /// The scope whose statements this task runs, if they count.
     pub(crate) fn current() -> Option<Self> {
-        CURRENT.try_with(|scope| scope.0.is_some().then(|| scope.clone())).ok().flatten()
+        CURRENT.try_with(|scope| scope.0.statements.then(|| scope.clone())).ok().flatten()
+    }
+
+    /// The scope of the load that this task runs, if any.
+    pub(crate) fn enclosing() -> Option<Self> {
+        CURRENT.try_with(Self::clone).ok()
+    }
+
+    /// Whether this task runs a load that must not use values older than itself.
+    pub(crate) fn is_strict() -> bool {
+        CURRENT.try_with(|scope| scope.0.strict).unwrap_or(false)
+    }
+
+    /// Tells the load that this task runs, if any, which cached value it uses.
+    pub(crate) fn uses(meta: &Meta) {
+        if let Some(outer) = Self::enclosing() {
+            outer.used(meta);
+        }
     }
 
     /// Runs `work` with this scope as the current one.
@@ -77,14 +110,17 @@ impl LoadScope {
         CURRENT.scope(self.clone(), work).await
     }
 
-    /// Whether dependencies are recorded at all.
+    /// Whether the statements of the body count.
     pub(crate) fn is_recording(&self) -> bool {
-        self.0.is_some()
+        self.0.statements
     }
 
     /// Captures the versions of the tags of a statement that is about to run.
     pub(crate) async fn before_read(&self, tags: Vec<Tag>) {
-        let Some(inner) = &self.0 else { return };
+        let inner = &self.0;
+        if !inner.statements {
+            return;
+        }
         let fresh: Vec<Tag> = {
             let state = inner.state();
             if state.opaque {
@@ -96,27 +132,27 @@ impl LoadScope {
             return;
         }
         let engine = &inner.engine;
-        let captured = engine.capture(&fresh, engine.settings.policy.ttl, inner.flight.as_deref()).await;
+        let captured = engine.capture(&fresh, inner.ttl, inner.flight.as_deref()).await;
         let mut state = inner.state();
         match captured {
             Ok(captured) if state.captured.len() + captured.len() <= SCOPE_TAGS_MAX => state.captured.extend(captured),
-            _ => state.opaque = true,
+            _ => inner.make_opaque(&mut state),
         }
     }
 
     /// Notes that something was read whose dependencies nobody can name: the value will not be stored.
     pub(crate) fn opaque(&self) {
-        if let Some(inner) = &self.0 {
-            inner.state().opaque = true;
+        if self.0.statements {
+            self.0.make_opaque(&mut self.0.state());
         }
     }
 
     /// Takes over the dependencies of a cached value that the body used.
     pub(crate) fn used(&self, meta: &Meta) {
-        let Some(inner) = &self.0 else { return };
+        let inner = &self.0;
         let mut state = inner.state();
         if !meta.complete {
-            state.opaque = true;
+            inner.make_opaque(&mut state);
             return;
         }
         state.expires = Some(state.expires.map_or(meta.expires, |end| end.min(meta.expires)));
@@ -131,7 +167,7 @@ impl LoadScope {
             }
             match state.captured.iter().find(|known| known.cell.tag() == cell.tag()) {
                 // Two parts of the value saw different versions of one tag.
-                Some(known) if known.version != Some(*version) => state.opaque = true,
+                Some(known) if known.version != Some(*version) => inner.make_opaque(&mut state),
                 Some(_) => {}
                 None => state.captured.push(Captured { cell: Arc::clone(cell), sequence, version: Some(*version) }),
             }
@@ -139,10 +175,7 @@ impl LoadScope {
     }
 
     pub(crate) fn collect(&self) -> Collected {
-        let Some(inner) = &self.0 else {
-            return Collected { captured: Vec::new(), opaque: false, expires: None };
-        };
-        let mut state = inner.state();
+        let mut state = self.0.state();
         Collected { captured: std::mem::take(&mut state.captured), opaque: state.opaque, expires: state.expires }
     }
 }
@@ -151,10 +184,18 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The value will not be stored; nor may whoever comes later share it, since nobody watches what it is made of.
+    fn make_opaque(&self, state: &mut State) {
+        state.opaque = true;
+        if let Some(flight) = &self.flight {
+            flight.close();
+        }
+    }
 }
 
 impl std::fmt::Debug for LoadScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoadScope").field("recording", &self.is_recording()).finish()
+        f.debug_struct("LoadScope").field("statements", &self.0.statements).finish_non_exhaustive()
     }
 }

@@ -55,14 +55,15 @@ impl Tasks {
         })
     }
 
-    /// Takes no more work, stops the loops, waits up to `patience` for the rest, and stops what is left.
-    pub(crate) async fn close(&self, patience: Duration) {
+    /// Takes no more work, stops the loops, waits up to `patience` for the rest, and stops what is left. Returns whether all ended
+    /// by itself.
+    pub(crate) async fn close(&self, patience: Duration) -> bool {
         self.closing.send_replace(true);
         let tasks = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut tasks) = tasks {
-            let _ended = tokio::time::timeout(patience, async { while tasks.join_next().await.is_some() {} }).await;
-            tasks.shutdown().await;
-        }
+        let Some(mut tasks) = tasks else { return true };
+        let ended = tokio::time::timeout(patience, async { while tasks.join_next().await.is_some() {} }).await;
+        tasks.shutdown().await;
+        ended.is_ok()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

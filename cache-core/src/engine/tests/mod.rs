@@ -1,6 +1,7 @@
 //! The engine's behaviour over the in-process remote tier, with a clock that the tests move.
 
 mod loading;
+mod nested;
 mod outage;
 mod races;
 mod reading;
