@@ -214,7 +214,8 @@ impl TagRecord {
         let held = self.intents.iter().any(|(other, _)| *other == id);
         let alone = self.intents.iter().all(|(other, _)| *other == id)
             && match self.slot(now) {
-                None | Some(Slot::Version(_)) => true,
+                // Evicted under this very intent, the state would have told who else came and went.
+                None | Some(Slot::Version(_)) => !held,
                 Some(Slot::Pending { alone }) => alone == Some(id),
             };
         self.intents.retain(|(other, _)| *other != id);

@@ -68,6 +68,7 @@ suites!([
         each_tag_of_an_intent_ends_on_its_own,
         an_evicted_tag_is_pending_as_long_as_its_intent,
         an_evicted_tag_does_not_hide_that_two_overlapped,
+        a_renewal_does_not_make_up_for_what_an_evicted_tag_knew,
         evicted_intents_leave_the_tag_pending,
         ending_twice_is_harmless,
     },

@@ -21,8 +21,9 @@ if pending then
   local left = redis.call('PTTL', KEYS[1])
   if left > ttl then ttl = left end
 end
--- Two intents at a time, or an earlier one whose end nobody saw: contested.
-if others > 0 or (pending and state ~= marker) then marker = 'p!' end
+-- Two intents at a time, an earlier one whose end nobody saw, or a marker evicted under this very intent, so that nobody knows who
+-- else came and went: contested.
+if others > 0 or (pending and state ~= marker) or (held and not pending) then marker = 'p!' end
 redis.call('SET', KEYS[1], marker, 'PX', ttl)
 
 redis.call('ZADD', KEYS[2], now + lease, id)

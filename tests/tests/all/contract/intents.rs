@@ -184,6 +184,17 @@ pub(super) async fn an_evicted_tag_does_not_hide_that_two_overlapped(world: &Wor
     assert_eq!(end(&*world.other_tier, &tag, 2, version(5)).await, HELD, "the first may have committed in between");
 }
 
+pub(super) async fn a_renewal_does_not_make_up_for_what_an_evicted_tag_knew(world: &World) {
+    let tag = Tag::table("t");
+    begin(&*world.tier, &tag, 1, LONG).await;
+    begin(&*world.other_tier, &tag, 2, LONG).await;
+    assert_eq!(end(&*world.other_tier, &tag, 2, EndWith::Absent).await, HELD);
+    world.evict_tag(&tag);
+    world.tier.begin_intent(std::slice::from_ref(&tag), 1, LONG).await.expect("an intent can be renewed");
+    assert_eq!(end(&*world.tier, &tag, 1, version(5)).await, HELD, "the second may have committed after the first");
+    assert_eq!(state(&*world.tier, &tag).await, TagState::Absent);
+}
+
 pub(super) async fn evicted_intents_leave_the_tag_pending(world: &World) {
     let tag = Tag::table("t");
     begin(&*world.tier, &tag, 1, LONG).await;
