@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sea_orm::{DatabaseConnection, DatabaseExecutor, DbErr, IntoDatabaseExecutor, metric};
 
-use super::{analysis::analyze, connection::CachedConnection};
+use super::{analysis::analyze, connection::CachedConnection, transaction::CachedTransaction};
 use crate::{cache::Cache, clock::Moment, engine::Engine, tag::Tag};
 
 /// A clone of the connection inside for code that takes nothing else. While it is in use, everything counts as being written.
@@ -91,6 +91,14 @@ impl<'c> IntoDatabaseExecutor<'c> for &'c CachedConnection {
     fn into_database_executor(self) -> DatabaseExecutor<'c> {
         self.watched.watch.touch();
         DatabaseExecutor::Connection(&self.watched.db)
+    }
+}
+
+/// For a `SchemaManager` inside a transaction. The commit makes every entry stale. MySQL commits before a change of the schema,
+/// which nobody sees here: there, use a connection.
+impl<'c> IntoDatabaseExecutor<'c> for &'c CachedTransaction {
+    fn into_database_executor(self) -> DatabaseExecutor<'c> {
+        DatabaseExecutor::Transaction(self.hand_out())
     }
 }
 

@@ -246,7 +246,8 @@ impl CachedTransaction {
     }
 
     /// Collects what a stream of rows writes, or tells a running load what it reads.
-    pub(super) async fn before_stream(&self, observed: Observed) {
+    pub(super) async fn before_stream(&self, observed: Observed) -> Result<(), DbErr> {
+        let at_once = observed.control.commits || self.whole.committed_early.load(Ordering::Acquire);
         match observed.effect(self.cache()) {
             Effect::Write(plan) => {
                 self.whole.has_written.store(true, Ordering::Release);
@@ -257,6 +258,19 @@ impl CachedTransaction {
             }
             Effect::Read(reads) => self.before_read(reads).await,
         }
+        if at_once {
+            // Nobody sees the stream's end: the intent is left to its lease.
+            let mut intent = self.writer.begin(self.ledger.to_vec_with_parents()).await?;
+            self.writer.hold(&mut intent, async {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Code that takes nothing but SeaORM's own types is about to write: all of it counts as written.
+    pub(super) fn hand_out(&self) -> &DatabaseTransaction {
+        self.whole.has_written.store(true, Ordering::Release);
+        self.ledger.add([Tag::all()]);
+        &self.inner
     }
 
     /// Runs a statement that commits at once: its tags, and all that were collected, are pending around it.

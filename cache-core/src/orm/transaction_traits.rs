@@ -59,7 +59,7 @@ impl StreamTrait for CachedTransaction {
         stmt: Statement,
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
         Box::pin(async move {
-            self.before_stream(Observed::statement(&stmt, self.for_load())).await;
+            self.before_stream(Observed::statement(&stmt, self.for_load())).await?;
             self.inner().stream_raw(stmt).await
         })
     }

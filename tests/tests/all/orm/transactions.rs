@@ -218,3 +218,26 @@ async fn a_transaction_with_more_tags_than_it_may_collect_makes_everything_stale
     txn.commit().await.unwrap();
     assert_eq!(shop.stale().await, ENTRIES);
 }
+
+#[tokio::test]
+async fn migrations_make_everything_stale() {
+    use sea_orm_migration::{MigrationTrait, SchemaManager};
+    let shop = Shop::open(Backend::Postgres).await;
+    let txn = shop.db.begin().await.unwrap();
+    sea_orm_cache::CreateCacheOutbox.up(&SchemaManager::new(&txn)).await.unwrap();
+    assert_eq!(shop.stale().await, [""; 0]);
+    txn.commit().await.unwrap();
+    assert_eq!(shop.stale().await, ENTRIES);
+    shop.fill().await;
+
+    let down = async |plain: &sea_orm::DatabaseConnection| {
+        sea_orm_cache::CreateCacheOutbox.down(&SchemaManager::new(plain)).await
+    };
+    shop.db.unobserved(down).await.unwrap();
+    assert_eq!(shop.stale().await, ENTRIES);
+    shop.fill().await;
+
+    let manager = SchemaManager::new(&shop.db);
+    sea_orm_cache::CreateCacheOutbox.up(&manager).await.unwrap();
+    assert_eq!(shop.stale().await, ENTRIES);
+}
