@@ -11,6 +11,7 @@ mod event;
 mod glob;
 mod key;
 mod local;
+mod macros;
 mod memory;
 mod orm;
 mod policy;
@@ -27,6 +28,7 @@ pub use clock::{Clock, Moment};
 pub use engine::{Explanation, Invalidation, LoadScope, PurgeProgress, Stats, TagReport, Validity, WhenRemoteIsDown};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventListener, FillRefusal, StaleReason, Tier};
+pub use macros::{CachedEntity, cache_hooks, cached, invalidates};
 #[cfg(feature = "migration")]
 pub use orm::CreateCacheOutbox;
 pub use orm::{
@@ -37,7 +39,6 @@ pub use orm::{
 #[cfg(feature = "rbac")]
 pub use orm::{CachedRestrictedConnection, CachedRestrictedTransaction};
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
-pub use sea_orm_cache_macros::{CachedEntity, cache_hooks, cached, invalidates};
 pub use tag::Tag;
 
 #[doc(hidden)]

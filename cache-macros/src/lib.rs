@@ -1,4 +1,4 @@
-//! The attribute and derive macros of sea-orm-cache.
+//! The attribute and derive macros of sea-orm-cache, which shows them with examples that run.
 //!
 //! Each macro is parsed, checked against the item it stands on, planned and expanded in files of their own. All errors are reported
 //! at once, at the wrong token, with the text to write instead; the item itself is always emitted.
@@ -12,13 +12,6 @@ mod invalidates;
 use proc_macro::TokenStream;
 
 /// Caches what an async function returns, if it returns `Ok`.
-///
-/// ```text
-/// #[cached(ttl = "5m", invalidate_on = User(id))]
-/// async fn find_user(db: &CachedConnection, id: i32) -> Result<Option<user::Model>, DbErr> {
-///     User::find_by_id(id).one(db).await
-/// }
-/// ```
 ///
 /// Works on free functions, methods, generic functions, and functions rewritten by `#[async_trait]`. The signature, the docs, the
 /// visibility and the attributes stay as they are. Every argument but the connection takes part in the key.
@@ -55,6 +48,9 @@ use proc_macro::TokenStream;
 /// Every name that the arguments bind, through serde, and the types of generic parameters and of `Self`; never what leads to the cache.
 /// `self` does not: name what matters of it in `key = "{self.tenant}:{id}"`.
 ///
+/// A key begins with the function's name and version: `find_user:v1:[42]`. If a process has several functions of one name and version, each puts
+/// its module in front; choose with `name = ".."` where other programs share the entries and have not all of them.
+///
 /// # Functions in transactions
 ///
 /// With a `CachedTransaction` or `DatabaseTransaction` the body simply runs.
@@ -64,11 +60,6 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Says what an async function makes stale that writes where the cache cannot see it.
-///
-/// ```text
-/// #[invalidates(User(id), "feed:{id}")]
-/// async fn rename_by_procedure(db: &CachedConnection, id: i32, name: &str) -> Result<(), DbErr> { .. }
-/// ```
 ///
 /// What is named is pending from before the body until after it, and stale then, whatever the body's outcome; also if its future is
 /// dropped. With a `CachedTransaction` among the arguments it is added to the transaction, and takes effect at its commit.
@@ -83,11 +74,6 @@ pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Adds the cache to the hooks of an entity, for writes through connections that are not wrapped.
 ///
-/// ```text
-/// #[cache_hooks]
-/// impl ActiveModelBehavior for ActiveModel {}
-/// ```
-///
 /// Your own hooks in the same block run as before: `before_*` before the cache's part, `after_*` behind it.
 #[proc_macro_attribute]
 pub fn cache_hooks(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -95,13 +81,6 @@ pub fn cache_hooks(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Declares index columns and cascades of an entity, on its `Model`.
-///
-/// ```text
-/// #[derive(Clone, Debug, DeriveEntityModel, CachedEntity)]
-/// #[sea_orm(table_name = "user")]
-/// #[cached_entity(index(email), cascade(Post(author_id = id)))]
-/// pub struct Model { .. }
-/// ```
 ///
 /// `index(email)`: functions may depend on `User(email = email)`. `cascade(Post(author_id = id))`: who depends on posts of an author depends on that
 /// author's row as well.

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["engine"],
     &["cache"],
     &["orm"],
-    &["private", "prelude", "lib"],
+    &["private", "macros", "prelude", "lib"],
 ];
 
 /// Modules that stand side by side: although one is listed above the other, neither imports the other.
