@@ -161,9 +161,13 @@ fn select(
         }
     }
     sql.push_str(&format!(" LIMIT {}", ROWS_MAX + 1));
-    if backend != DbBackend::Sqlite {
-        sql.push_str(" FOR UPDATE");
-    }
+    // As strong as the write itself, and no stronger where that can be said: `FOR UPDATE` would stand in the way of inserts that refer
+    // to the rows, which the write does not unless it changes keys (PostgreSQL, "Explicit Locking": row-level lock modes).
+    sql.push_str(match backend {
+        DbBackend::Postgres => " FOR NO KEY UPDATE",
+        DbBackend::Sqlite => "",
+        _ => " FOR UPDATE",
+    });
     Some(Statement { sql, values: (!used.is_empty()).then_some(Values(used)), db_backend: backend })
 }
 

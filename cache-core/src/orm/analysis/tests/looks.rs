@@ -20,7 +20,7 @@ fn the_same_condition_selects_the_rows() {
         (
             DbBackend::Postgres,
             r#"UPDATE "post" SET "title" = $1 WHERE "post"."id" = $2 AND author_id <> $3 RETURNING "id""#,
-            r#"SELECT CAST("id" AS text), CAST("author_id" AS text) FROM "post" WHERE "post"."id" = $1 AND author_id <> $2  LIMIT 65 FOR UPDATE"#,
+            r#"SELECT CAST("id" AS text), CAST("author_id" AS text) FROM "post" WHERE "post"."id" = $1 AND author_id <> $2  LIMIT 65 FOR NO KEY UPDATE"#,
         ),
         (
             DbBackend::MySql,
