@@ -115,9 +115,8 @@ pub(super) fn update(walk: &mut Walk, update: &UpdateStatement) {
         set.iter_mut().for_each(|(_, value)| *value = Operand::Unknown);
     }
     let kind = ChangeKind::Update(set);
-    match single(std::slice::from_ref(&update.table)) {
-        Some((name, names)) => {
-            let scope = Scope { names, others: update.from.is_some() };
+    match single(std::slice::from_ref(&update.table), update.from.is_some()) {
+        Some((name, scope)) => {
             let matching = predicate::matching(update.selection.as_ref(), &scope);
             one_table(walk, name, matching, kind);
         }
@@ -127,9 +126,8 @@ pub(super) fn update(walk: &mut Walk, update: &UpdateStatement) {
 
 pub(super) fn delete(walk: &mut Walk, delete: &Delete) {
     let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-    match single(from) {
-        Some((name, names)) if delete.tables.is_empty() && delete.using.is_none() => {
-            let scope = Scope { names, others: false };
+    match single(from, false) {
+        Some((name, scope)) if delete.tables.is_empty() && delete.using.is_none() => {
             let matching = predicate::matching(delete.selection.as_ref(), &scope);
             one_table(walk, name, matching, ChangeKind::Delete);
         }
@@ -141,15 +139,13 @@ pub(super) fn delete(walk: &mut Walk, delete: &Delete) {
     }
 }
 
-/// The one table of a clause, with the names that its columns may be qualified by.
-fn single(tables: &[TableWithJoins]) -> Option<(&ObjectName, Vec<String>)> {
+/// The one table of a clause, with what its columns may be called by; `others`: whether tables of other clauses are in sight.
+fn single(tables: &[TableWithJoins], others: bool) -> Option<(&ObjectName, Scope)> {
     match tables {
         [TableWithJoins { relation: TableFactor::Table { name, alias, args: None, .. }, joins }]
             if joins.is_empty() =>
         {
-            let mut names = vec![last_name(name)?];
-            names.extend(alias.as_ref().map(|alias| name_of(&alias.name)));
-            Some((name, names))
+            Some((name, Scope::of(last_name(name)?, alias.as_ref(), others)?))
         }
         _ => None,
     }

@@ -15,7 +15,7 @@ use sqlparser::{
 use super::{
     facts::{Change, ChangeKind, Facts, LookSource, PointRead, Write},
     lex::{self, Lexed},
-    predicate::{self, Scope, name_of},
+    predicate::{self, Scope},
     walk::{Walk, table_of},
 };
 
@@ -156,9 +156,8 @@ fn point_read(query: &Query) -> Option<PointRead> {
         return None;
     }
     let table = table_of(name)?;
-    let mut names = vec![table.clone()];
-    names.extend(alias.as_ref().map(|alias| name_of(&alias.name)));
-    let matching = predicate::matching(select.selection.as_ref(), &Scope { names, others: false });
+    let scope = Scope::of(table.clone(), alias.as_ref(), false)?;
+    let matching = predicate::matching(select.selection.as_ref(), &scope);
     Some(PointRead { table, matching, plain: is_plain(select) })
 }
 

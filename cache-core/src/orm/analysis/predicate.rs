@@ -1,6 +1,6 @@
 //! Which columns a condition binds to which values.
 
-use sqlparser::ast::{BinaryOperator, Expr, Ident, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, TableAlias, UnaryOperator, Value};
 
 use super::{
     ROWS_MAX,
@@ -9,22 +9,33 @@ use super::{
 };
 use crate::orm::values::Literal;
 
-/// By which names a condition may call the columns of the table in question.
+/// By which name a condition may call the columns of the table in question.
 pub(super) struct Scope {
-    /// The table's name and its alias.
-    pub(super) names: Vec<String>,
+    /// The table's alias if it has one, which then hides its name; else its name.
+    pub(super) name: String,
     /// Whether other tables are in sight, so that a bare column name could be theirs.
     pub(super) others: bool,
 }
 
 impl Scope {
+    /// `None` if the alias renames the columns as well.
+    pub(super) fn of(table: String, alias: Option<&TableAlias>, others: bool) -> Option<Self> {
+        match alias {
+            None => Some(Self { name: table, others }),
+            Some(TableAlias { name, columns, .. }) if columns.is_empty() => Some(Self { name: name_of(name), others }),
+            Some(_) => None,
+        }
+    }
+
     /// The column's name, if `expr` is one of this table.
     fn column(&self, expr: &Expr) -> Option<String> {
         match expr {
             Expr::Nested(inner) => self.column(inner),
             Expr::Identifier(column) if !self.others => Some(name_of(column)),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [.., table, column] if self.names.contains(&name_of(table)) => Some(name_of(column)),
+                // With more parts the first may be a schema, or a column of a composite type.
+                [table, column] if self.name == name_of(table) => Some(name_of(column)),
+                [.., table, column] if !self.others && self.name == name_of(table) => Some(name_of(column)),
                 _ => None,
             },
             _ => None,

@@ -160,3 +160,9 @@ fn a_locking_read_is_a_read() {
         assert_tags(&read(backend, "SELECT * FROM post WHERE id = 7 FOR UPDATE", &[]), "post:7 post:* post:+", "lock");
     }
 }
+
+#[test]
+fn an_alias_that_renames_columns_is_not_followed() {
+    let sql = "SELECT * FROM post AS p (title, id, author_id) WHERE p.id = 7";
+    assert_tags(&read(DbBackend::Postgres, sql, &[]), "post", "`id` is the author's");
+}

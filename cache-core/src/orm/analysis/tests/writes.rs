@@ -233,3 +233,23 @@ fn data_modifying_common_tables_write() {
     one(MY, "WITH x AS (SELECT 1) DELETE FROM tagging WHERE post_id = 1 AND tag = 'x'", "tagging tagging:1,x");
     one(LITE, "WITH x AS (SELECT 1) INSERT INTO log (id) SELECT * FROM x", "log log:+ log.*");
 }
+
+#[test]
+fn an_alias_hides_the_name_that_another_table_may_take() {
+    for backend in [PG, LITE] {
+        one(
+            backend,
+            "UPDATE post AS p SET title = 'x' FROM users AS post WHERE post.id = 7 AND p.author_id = post.id",
+            "post post:*",
+        );
+        one(
+            backend,
+            "UPDATE post AS p SET title = 'x' FROM users AS post WHERE p.id = 7 AND p.author_id = 3",
+            "post post:7 post.author_id=3",
+        );
+        // `other.profile` may be the other table; without one there is nothing else that it could be.
+        one(backend, "UPDATE profile SET text = 'x' FROM log WHERE other.profile.user_id = 7", "profile profile:*");
+        one(backend, "UPDATE profile SET text = 'x' WHERE public.profile.user_id = 7", "profile profile:7");
+    }
+    check("UPDATE profile AS p SET text = 'x' WHERE profile.user_id = 7", &[], "profile profile:*");
+}
