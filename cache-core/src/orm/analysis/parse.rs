@@ -112,6 +112,8 @@ fn guess(tokens: &[TokenWithSpan], why: &'static str) -> Facts {
         }
         // No database writes by `SELECT` or `VALUES`, save `INTO` and what functions do.
         "SELECT" | "VALUES" | "TABLE" if !into => facts.everything = None,
+        // MariaDB's `ANALYZE [FORMAT = ..]` runs the statement behind it.
+        "ANALYZE" | "ANALYSE" | "DESCRIBE" | "DESC" if rest.iter().any(|token| may_write(token)) => {}
         "SHOW" | "DESCRIBE" | "DESC" | "CHECKPOINT" | "REINDEX" | "ANALYZE" | "ANALYSE" | "VACUUM" | "LISTEN"
         | "UNLISTEN" | "NOTIFY" | "PRAGMA" | "USE" | "GRANT" | "REVOKE" | "LOCK" | "UNLOCK" | "FLUSH" | "CLUSTER"
         | "OPTIMIZE" | "CHECK" => facts.everything = None,
@@ -122,6 +124,11 @@ fn guess(tokens: &[TokenWithSpan], why: &'static str) -> Facts {
         _ => {}
     }
     facts
+}
+
+fn may_write(token: &Token) -> bool {
+    let word = lex::bare_word(token);
+    matches!(word.as_deref(), Some("INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH"))
 }
 
 /// The table that a text of one `INSERT` names, if no other table can be written by it.

@@ -160,6 +160,26 @@ fn explaining_is_not_doing() {
 }
 
 #[test]
+fn mariadb_runs_what_it_analyzes() {
+    for options in ["", "FORMAT=JSON "] {
+        for sql in [
+            "DELETE FROM tagging",
+            "UPDATE tagging SET weight = 1",
+            "UPDATE IGNORE tagging SET weight = 1 WHERE post_id = 1",
+            "INSERT INTO tagging SELECT 1, 'x', 2",
+            "REPLACE INTO tagging VALUES (1, 'x', 2)",
+            "WITH x AS (SELECT 1) DELETE FROM tagging",
+        ] {
+            let sql = format!("ANALYZE {options}{sql}");
+            let found = written(MY, &sql, &[]);
+            assert!(found == ["*"] || found.contains(&"tagging:*".to_owned()), "{sql}: {found:?}");
+        }
+        one(MY, &format!("ANALYZE {options}SELECT * FROM tagging"), "none");
+    }
+    one(MY, "SET STATEMENT max_statement_time = 1 FOR DELETE FROM tagging", "*");
+}
+
+#[test]
 fn harmless_statements_write_nothing() {
     for sql in [
         "SET search_path TO app",
