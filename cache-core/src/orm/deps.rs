@@ -3,6 +3,7 @@
 use sea_orm::{EntityTrait, PrimaryKeyTrait, Value, sea_query::IntoValueTuple};
 
 use super::{
+    analysis,
     registry::{self, ColumnInfo, EntityInfo},
     values,
 };
@@ -74,30 +75,39 @@ pub fn index_dep<E: EntityTrait>(deps: &mut Deps, column: E::Column, value: Valu
     }
 }
 
-/// The tags that an explicit invalidation of one row makes stale: the same as a write of that row would, index entries included.
+/// The tags that an explicit invalidation of a whole table makes stale: the same as writes of any kind to any of its rows would.
+pub fn table_tags<E: EntityTrait>() -> Vec<Tag> {
+    registry::register::<E>();
+    analysis::table_written(&registry::current(), &table_of::<E>())
+}
+
+/// The tags that an explicit invalidation of one row makes stale: the same as a write of any kind to that row would. Index entries are
+/// among them, declared dependents and theirs, and what the database changes by itself if the row is deleted.
 pub fn row_tags<E: EntityTrait>(key: <E::PrimaryKey as PrimaryKeyTrait>::ValueType) -> Vec<Tag> {
     registry::register::<E>();
-    let table = E::default().table_name();
     let key: Vec<Value> = key.into_value_tuple().into_iter().collect();
-    match precise::<E>().and_then(|info| canonical_key(&info, &key)) {
-        Some(key) => vec![Tag::table(table), Tag::row(table, &key), Tag::indexes(table)],
-        None => vec![Tag::table(table), Tag::rows(table)],
+    match precise::<E>().and_then(|info| canonical_key(&info, &key).map(|key| (info, key))) {
+        Some((info, key)) => analysis::row_written(&registry::current(), &info, &key),
+        None => table_tags::<E>(),
     }
 }
 
-/// The tags that an explicit invalidation of the rows with one index value makes stale.
+/// The tags that an explicit invalidation of the rows with one index value makes stale: entries of that value and of the whole table, and
+/// all that depends on such rows. Entries of single rows of this table are not among them, unless `column` is no declared
+/// index or the value has no canonical text.
 pub fn index_tags<E: EntityTrait>(column: E::Column, value: &Value) -> Vec<Tag> {
     registry::register::<E>();
-    let table = E::default().table_name();
     let name = ColumnInfo::of(&column).name;
     let known = precise_index::<E>().and_then(|info| {
         let index = info.index(&name)?;
-        values::of_value(index.class, value).exact()
+        let value = values::of_value(index.class, value).exact()?;
+        Some(analysis::index_written(&registry::current(), &info, index, &value))
     });
-    match known {
-        Some(value) => vec![Tag::table(table), Tag::index(table, &name, &value)],
-        None => vec![Tag::table(table), Tag::rows(table)],
-    }
+    known.unwrap_or_else(table_tags::<E>)
+}
+
+fn table_of<E: EntityTrait>() -> String {
+    E::default().table_name().to_lowercase()
 }
 
 /// What is known of the table, if it is one and its rows can be told apart.
@@ -106,7 +116,7 @@ fn precise<E: EntityTrait>() -> Option<std::sync::Arc<EntityInfo>> {
 }
 
 fn precise_index<E: EntityTrait>() -> Option<std::sync::Arc<EntityInfo>> {
-    let table = E::default().table_name().to_lowercase();
+    let table = table_of::<E>();
     let registry = registry::current();
     registry.entity(&table).filter(|_| !registry.is_view(&table)).cloned()
 }
@@ -122,8 +132,8 @@ fn canonical_key(info: &EntityInfo, key: &[Value]) -> Option<Vec<String>> {
 mod tests {
     use super::*;
     use crate::orm::{
-        analysis::test_entities::{log, post, tagging, user},
-        registry::{EntityInfo, register_info},
+        analysis::test_entities::{log, post, profile, tagging, user},
+        registry::{EntityInfo, Registry, register_info},
     };
 
     fn deps(add: impl FnOnce(&mut Deps)) -> Vec<String> {
@@ -172,12 +182,56 @@ mod tests {
         );
     }
 
+    fn text(tags: Vec<Tag>) -> Vec<String> {
+        tags.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn explicit_tags_reach_every_entry_of_the_row() {
-        let text = |tags: Vec<Tag>| tags.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(text(row_tags::<user::Entity>(7)), ["user", "user:7", "user.*"]);
+        assert_eq!(text(row_tags::<log::Entity>(7)), ["log", "log:7", "log.*"]);
         register_info(EntityInfo::of_cached::<post::Entity>());
-        assert_eq!(text(index_tags::<post::Entity>(post::Column::AuthorId, &3.into())), ["post", "post.author_id=3"]);
-        assert_eq!(text(index_tags::<post::Entity>(post::Column::Title, &"x".into())), ["post", "post:*"]);
+        let by_author = text(index_tags::<post::Entity>(post::Column::AuthorId, &3.into()));
+        assert!(by_author.starts_with(&["post".into(), "post.author_id=3".into()]), "{by_author:?}");
+        let by_title = text(index_tags::<post::Entity>(post::Column::Title, &"x".into()));
+        assert!(by_title.starts_with(&["post".into(), "post:*".into()]), "{by_title:?}");
+        assert_eq!(text(table_tags::<log::Entity>()), ["log", "log:*"]);
+    }
+
+    #[test]
+    fn explicit_tags_reach_what_a_write_of_the_row_reaches() {
+        register_info(EntityInfo::of_cached::<post::Entity>());
+        register_info(EntityInfo::of_cached::<user::Entity>());
+        register_info(EntityInfo::of_cached::<tagging::Entity>());
+        let reached = |tags: Vec<Tag>, expected: &[&str]| {
+            let found = text(tags);
+            expected.iter().for_each(|tag| assert!(found.iter().any(|known| known == tag), "{tag} in {found:?}"));
+        };
+        // The database deletes posts and their tags with a user; the profile is declared to depend on the user.
+        let row = ["user", "user:7", "user.*", "post", "post:*", "tagging", "tagging:*", "profile"];
+        reached(row_tags::<user::Entity>(7), &row);
+        reached(
+            index_tags::<user::Entity>(user::Column::City, &"oslo".into()),
+            &["user.city=oslo", "post:*", "profile:*"],
+        );
+        reached(index_tags::<post::Entity>(post::Column::AuthorId, &3.into()), &["post.author_id=3", "tagging:*"]);
+        reached(table_tags::<user::Entity>(), &["user:*", "post:*", "tagging:*", "profile:*"]);
+    }
+
+    #[test]
+    fn explicit_tags_of_a_row_are_those_of_a_write_of_any_kind() {
+        let mut registry = Registry::default();
+        for info in [
+            EntityInfo::of_cached::<user::Entity>(),
+            EntityInfo::of_cached::<post::Entity>(),
+            EntityInfo::of_cached::<profile::Entity>(),
+        ] {
+            registry.add(info);
+        }
+        registry.add_view("profile", &["portrait"]);
+        let info = registry.entity("user").expect("known").clone();
+        let found = text(analysis::row_written(&registry, &info, &["7".to_owned()]));
+        assert_eq!(found, ["post", "post:*", "profile", "profile:7", "user", "user:7", "user.*"]);
+        let view = text(analysis::table_written(&registry, "profile"));
+        assert_eq!(view, ["portrait", "portrait:*", "profile", "profile:*"]);
     }
 }

@@ -72,9 +72,7 @@ through_pointers!(&T, &mut T, Arc<T>, Box<T>);
 
 /// The whole table.
 pub fn table_target<E: EntityTrait>(stale: &mut Stale) {
-    let entity = E::default();
-    stale.push(Tag::table(entity.table_name()));
-    stale.push(Tag::rows(entity.table_name()));
+    stale.0.extend(deps::table_tags::<E>());
 }
 
 /// One row.

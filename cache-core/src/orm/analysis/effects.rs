@@ -67,6 +67,18 @@ impl<'a> Writer<'a> {
         self.views(table);
     }
 
+    /// Rows with this index value are named, and what they are part of.
+    pub(super) fn indexed(&mut self, info: &EntityInfo, column: &ColumnInfo, value: &str, why: &'static str) {
+        let table = info.table.as_str();
+        self.stale.table(table, why);
+        self.stale.index(table, &column.name, value.to_owned());
+        let from = |own: &ColumnInfo| own.is(&column.name).then(|| vec![value.to_owned()]);
+        let steps = info.cascades.iter().map(|cascade| (cascade.clone(), from(&cascade.from))).collect();
+        self.declared(steps);
+        self.foreign_keys(table, &ChangeKind::Any);
+        self.views(table);
+    }
+
     /// Rows of which nothing is known change.
     pub(super) fn unknown(&mut self, table: &str, kind: &ChangeKind, why: &'static str) {
         self.stale.all_rows(table, why);

@@ -11,6 +11,7 @@
 
 mod dml;
 mod effects;
+mod explicit;
 mod facts;
 mod functions;
 mod lex;
@@ -32,6 +33,7 @@ pub(in crate::orm) use tests::entities as test_entities;
 
 use sea_orm::DbBackend;
 
+pub(crate) use explicit::{index_written, row_written, table_written};
 use facts::Facts;
 pub(crate) use memo::analyze;
 pub(crate) use preimage::Preimage;
