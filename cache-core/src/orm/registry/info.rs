@@ -12,6 +12,20 @@ use crate::orm::values::ColumnClass;
 ///
 /// Derived on the `Model` with `#[cached_entity(index(..), cascade(..))]`. Declaring an index column allows
 /// `invalidate_on = Post(author_id = author)`; its price is one tag for each index value that a write touches.
+///
+/// # Changing a declaration
+///
+/// A writer names the index values and dependents that *its own* process knows of. While processes with different declarations write to
+/// one database, as in a rolling deploy, entries that only some of them know how to reach may stay stale until their TTL ends:
+///
+/// - Declaring an entity for the first time, and no longer declaring it, are safe as far as indexes go: who declares nothing makes every
+///   index entry stale.
+/// - Changing the index columns of a declared entity takes two deploys, with a release between that does not derive `CachedEntity`
+///   for it; or one in which the old processes have stopped before the new ones start.
+/// - A cascade has to be known to every writer before entries rely on it, and be kept until none does.
+///
+/// A new `namespace` does *not* replace this: the old processes' writes would not reach it at all. With it, or with
+/// [`Cache::clear`](crate::Cache::clear), once the last old process has stopped, what went stale during the deploy is left behind.
 pub trait CachedEntity: EntityTrait {
     /// The columns whose values are tags of their own. Default: none.
     #[must_use]

@@ -1,4 +1,7 @@
 //! The entities, views and tables that the cache knows by name.
+//!
+//! Every process has its own registry, and makes stale what that one knows of. All processes that write to one database have to know
+//! the same entities, views and cascades; [`CachedEntity`] says what to do while they do not.
 
 mod closure;
 mod info;
