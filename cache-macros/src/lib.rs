@@ -65,7 +65,8 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// dropped. With a `CachedTransaction` among the arguments it is added to the transaction, and takes effect at its commit.
 ///
 /// An entity means every entry of its table; `User(id)` that row, entries of the whole table, and those found by an index; `Post(author_id =
-/// author)` entries of that value and of the whole table; a text is a free name, as in `tags = [..]`. `connection = name` and `cache = expr` are as for
+/// author)` entries of that value and of the whole table; each with what is declared to depend on it and what the database changes by itself
+/// (foreign keys), as for a write; a text is a free name, as in `tags = [..]`. `connection = name` and `cache = expr` are as for
 /// `#[cached]`.
 #[proc_macro_attribute]
 pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
