@@ -32,9 +32,9 @@ pub use macros::{CachedEntity, cache_hooks, cached, invalidates};
 #[cfg(feature = "migration")]
 pub use orm::CreateCacheOutbox;
 pub use orm::{
-    CachedConnection, CachedEntity, CachedStream, CachedTransaction, Cascade, ColumnClass, ColumnInfo, EntityInfo,
-    EntityRegistration, StaleTag, WriteExplanation, create_outbox_table, register, register_info, register_tables,
-    register_view,
+    CacheQuery, CachedConnection, CachedEntity, CachedLoader, CachedPages, CachedQuery, CachedQueryMany, CachedRelated,
+    CachedStream, CachedTransaction, Cascade, ColumnClass, ColumnInfo, EntityInfo, EntityRegistration, StaleTag,
+    WriteExplanation, create_outbox_table, register, register_info, register_tables, register_view,
 };
 #[cfg(feature = "rbac")]
 pub use orm::{CachedRestrictedConnection, CachedRestrictedTransaction};

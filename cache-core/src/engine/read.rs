@@ -344,7 +344,7 @@ impl Engine {
         self.tell(&Event::Hit { function: read.function.name(), tier });
     }
 
-    fn missed<T: 'static, E>(&self, read: &Read<'_, T, E>) {
+    pub(crate) fn missed<T: 'static, E>(&self, read: &Read<'_, T, E>) {
         self.counters.misses.up();
         self.tell(&Event::Miss { function: read.function.name() });
     }

@@ -15,6 +15,7 @@ mod outbox;
 #[cfg(feature = "migration")]
 mod outbox_migration;
 mod pending;
+mod query;
 pub(crate) mod recognise;
 pub(crate) mod registry;
 mod relay;
@@ -40,6 +41,7 @@ pub use self::{
     connection::CachedConnection,
     explain::WriteExplanation,
     outbox::create_outbox_table,
+    query::{CacheQuery, CachedLoader, CachedPages, CachedQuery, CachedQueryMany, CachedRelated},
     registry::{
         CachedEntity, Cascade, ColumnInfo, EntityInfo, EntityRegistration, register, register_info, register_tables,
         register_view,

@@ -6,14 +6,36 @@
 
 use std::cell::RefCell;
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 
-use crate::{cache::Cache, tag::Tag};
+use crate::{cache::Cache, engine::LoadScope, tag::Tag};
+
+/// Where a connection leads.
+pub(crate) enum Reached {
+    /// To a cache.
+    Cache {
+        /// The cache.
+        cache: Cache,
+        /// The load that the connection was given to.
+        scope: Option<LoadScope>,
+    },
+    /// Into a transaction, or to something that may be one.
+    Inside {
+        /// The cache, if one is known.
+        cache: Option<Cache>,
+        /// Whether nobody will hear of the commit.
+        unseen: bool,
+        /// What it is.
+        why: &'static str,
+    },
+    /// Nowhere: no cache is installed.
+    Nothing,
+}
 
 /// What answered.
 pub(crate) enum Answer {
-    /// A wrapped connection.
-    Connection(Cache),
+    /// A wrapped connection, and the load that it was given to.
+    Connection(Cache, Option<LoadScope>),
     /// A wrapped transaction.
     Transaction(Cache),
 }
@@ -26,6 +48,27 @@ struct Question {
 
 thread_local! {
     static QUESTION: RefCell<Option<Question>> = const { RefCell::new(None) };
+}
+
+/// Where a connection of any type leads: by its type, or by its own answer.
+pub(crate) fn reach<C: ConnectionTrait + ?Sized>(db: &C) -> Reached {
+    let id = typeid::of::<C>();
+    if id == typeid::of::<DatabaseConnection>() {
+        return Cache::installed().map_or(Reached::Nothing, |cache| Reached::Cache { cache, scope: None });
+    }
+    match ask(db) {
+        Some(Answer::Connection(cache, scope)) => Reached::Cache { cache, scope },
+        Some(Answer::Transaction(cache)) => {
+            Reached::Inside { cache: Some(cache), unseen: false, why: "in a transaction" }
+        }
+        None if id == typeid::of::<DatabaseTransaction>() => {
+            Reached::Inside { cache: Cache::installed(), unseen: true, why: "in a transaction" }
+        }
+        // It may well be a transaction, whose reads must neither come from the cache nor go there.
+        None => {
+            Reached::Inside { cache: Cache::installed(), unseen: true, why: "the type of the connection is not known" }
+        }
+    }
 }
 
 /// What is behind `db`; `None` if it is not ours.
@@ -45,8 +88,8 @@ fn put<C: ConnectionTrait + ?Sized>(db: &C, tags: Vec<Tag>) -> Question {
 }
 
 /// Called by a wrapped connection in `is_mock_connection`.
-pub(super) fn answer_connection(cache: &Cache) {
-    with_question(|question| question.answer = Some(Answer::Connection(cache.clone())));
+pub(super) fn answer_connection(cache: &Cache, scope: Option<&LoadScope>) {
+    with_question(|question| question.answer = Some(Answer::Connection(cache.clone(), scope.cloned())));
 }
 
 /// Called by a wrapped transaction in `is_mock_connection`.

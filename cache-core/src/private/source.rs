@@ -6,7 +6,10 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 
 use crate::{
     cache::Cache,
-    orm::{CachedConnection, CachedTransaction, recognise},
+    orm::{
+        CachedConnection, CachedTransaction,
+        recognise::{self, Reached},
+    },
 };
 
 /// The cache of a call, or why there is none.
@@ -155,17 +158,9 @@ pub fn default_source() -> Source<'static> {
 
 /// Where a connection of any type leads: by its type, or by its own answer.
 pub fn generic_source<C: ConnectionTrait + ?Sized>(db: &C) -> Source<'_> {
-    let id = typeid::of::<C>();
-    if id == typeid::of::<DatabaseConnection>() {
-        return default_source();
-    }
-    match recognise::ask(db) {
-        Some(recognise::Answer::Connection(cache)) => Source(Kind::Owned(cache)),
-        Some(recognise::Answer::Transaction(cache)) => Source::inside(Some(cache), false, "in a transaction"),
-        None if id == typeid::of::<DatabaseTransaction>() => {
-            Source::inside(Cache::installed(), true, "in a transaction")
-        }
-        // It may well be a transaction, whose reads must neither come from the cache nor go there.
-        None => Source::inside(Cache::installed(), true, "the type of the connection is not known"),
+    match recognise::reach(db) {
+        Reached::Cache { cache, .. } => Source(Kind::Owned(cache)),
+        Reached::Inside { cache, unseen, why } => Source::inside(cache, unseen, why),
+        Reached::Nothing => Source(Kind::Nothing),
     }
 }

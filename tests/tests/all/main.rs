@@ -12,6 +12,7 @@ mod macros;
 mod memory_adapter;
 mod model;
 mod orm;
+mod query;
 mod races;
 mod redis_adapter;
 mod refused;

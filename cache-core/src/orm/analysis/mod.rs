@@ -58,6 +58,11 @@ impl Analysis {
         self.facts.everything.is_some() || !self.facts.writes.is_empty()
     }
 
+    /// A table that the text names, for people to read.
+    pub(crate) fn a_table(&self) -> Option<&str> {
+        self.facts.tables.first().map(String::as_str)
+    }
+
     /// Whether the text itself begins or ends a transaction or a savepoint, which nobody can follow: writes between
     /// such texts count as committed one by one.
     pub(crate) fn controls_transaction(&self) -> bool {

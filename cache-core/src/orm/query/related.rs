@@ -1,0 +1,121 @@
+//! The related models of one model.
+
+use std::str::FromStr;
+
+use sea_orm::{
+    ColumnTrait, DbErr, EntityOrSelect, EntityTrait, Identity, JoinType, ModelTrait, QueryFilter, QuerySelect, Related,
+    RelationDef, Select, SelectModel, Value,
+    sea_query::{Condition, Expr, ExprTrait, TableRef},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{cached::CachedQuery, extend::CacheQuery};
+use crate::{
+    orm::registry::{register, register_tables},
+    policy::PolicyOverride,
+};
+
+/// Lets the related models of a model be answered from the cache.
+pub trait CachedRelated: ModelTrait {
+    /// The related models, as `find_related` finds them: `user.cached_related(Post, policy).all(&db)`. A query of them
+    /// narrows or sorts: `user.cached_related(Post::find().order_by_desc(post::Column::Id), policy)`; an entity alone is sorted by its key.
+    ///
+    /// Of a relation without a junction, the entry depends on the rows with this model's value in the related column, if that is a declared
+    /// index or the key; else on the tables involved. It shares its entries with [`CachedLoader`](super::CachedLoader).
+    fn cached_related<R, Q>(
+        &self,
+        query: Q,
+        policy: impl Into<PolicyOverride>,
+    ) -> CachedQuery<SelectModel<<R as EntityTrait>::Model>>
+    where
+        R: EntityTrait,
+        R::Model: Serialize + DeserializeOwned + Sync + 'static,
+        Q: EntityOrSelect<R>,
+        Self::Entity: Related<R>,
+    {
+        know::<Self::Entity, R>();
+        let (to, via) = (<Self::Entity as Related<R>>::to(), <Self::Entity as Related<R>>::via());
+        let query = query.select();
+        let plain = to.on_condition.is_none() && via.as_ref().is_none_or(|via| via.on_condition.is_none());
+        let narrowed = match related_to(self, query.clone()) {
+            Ok(Some(narrowed)) if plain => narrowed,
+            // As SeaORM does: joined with the model's own row. Nothing joins where that has no value.
+            _ => {
+                let joined = query.join_rev(JoinType::InnerJoin, to);
+                let joined = match via {
+                    Some(via) => joined.join_rev(JoinType::InnerJoin, via),
+                    None => joined,
+                };
+                joined.belongs_to(self)
+            }
+        };
+        narrowed.cached(policy)
+    }
+}
+
+impl<M: ModelTrait> CachedRelated for M {}
+
+/// Makes known whatever a relation reads. The tables of relations belong to entities, and those are taken for tables everywhere.
+pub(super) fn know<E: EntityTrait + Related<R>, R: EntityTrait>() {
+    register::<E>();
+    register::<R>();
+    if let Some(via) = E::via() {
+        let tables = [via.from_tbl, via.to_tbl, E::to().from_tbl];
+        let names: Vec<_> = tables.iter().filter_map(table_name).collect();
+        register_tables(&names);
+    }
+}
+
+fn table_name(table: &TableRef) -> Option<String> {
+    match table {
+        TableRef::Table(name, _) => Some(name.1.to_string()),
+        _ => None,
+    }
+}
+
+/// The rows of `query` that are related to `model`, found by the related column, without a look at the model's own row: as
+/// SeaORM's loaders find them. `None` if the model has no value there, and so nothing is related to it.
+///
+/// # Errors
+///
+/// If the relation names a column that the entity does not have.
+pub(super) fn related_to<M, R>(model: &M, query: Select<R>) -> Result<Option<Select<R>>, DbErr>
+where
+    M: ModelTrait,
+    M::Entity: Related<R>,
+    R: EntityTrait,
+{
+    let to = <M::Entity as Related<R>>::to();
+    let (query, relation) = match <M::Entity as Related<R>>::via() {
+        Some(via) => (query.join_rev(JoinType::InnerJoin, to), via),
+        None => (query, to),
+    };
+    Ok(condition(model, &relation)?.map(|condition| query.filter(condition)))
+}
+
+/// The related columns have the values that the model has.
+fn condition<M: ModelTrait>(model: &M, relation: &RelationDef) -> Result<Option<Condition>, DbErr> {
+    let TableRef::Table(name, alias) = &relation.to_tbl else {
+        return Err(DbErr::Type("a relation leads to something that is no table".to_owned()));
+    };
+    let table = alias.as_ref().unwrap_or(&name.1);
+    let mut condition = Condition::all();
+    for (from, to) in relation.from_col.iter().zip(relation.to_col.iter()) {
+        let column = column::<M::Entity>(&from.inner())?;
+        let value: Value = model.get(column);
+        if value == value.as_null() {
+            return Ok(None);
+        }
+        let value = column.save_as(Expr::val(value));
+        condition = condition.add(Expr::col((table.clone(), to.clone())).eq(value));
+    }
+    let arity = Identity::arity(&relation.from_col);
+    if arity == 0 || arity != relation.to_col.arity() {
+        return Err(DbErr::Type("the two sides of a relation have different numbers of columns".to_owned()));
+    }
+    Ok(Some(condition))
+}
+
+fn column<E: EntityTrait>(name: &str) -> Result<E::Column, DbErr> {
+    E::Column::from_str(name).map_err(|_| DbErr::Type(format!("the entity has no column {name}")))
+}

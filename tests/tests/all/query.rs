@@ -1,0 +1,10 @@
+//! Queries and associations that are answered from the cache without an annotated function.
+
+mod associations;
+mod forms;
+mod keys;
+mod places;
+mod stale;
+// SeaORM's macros make everything public.
+#[allow(unreachable_pub)]
+mod world;
