@@ -16,6 +16,48 @@ use crate::{
 };
 
 /// Lets the related models of a model be answered from the cache.
+///
+/// ```
+/// # mod user {
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, DeriveEntityModel)]
+/// #     #[sea_orm(table_name = "user")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub name: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation { #[sea_orm(has_many = "super::post::Entity")] Post }
+/// #     impl Related<super::post::Entity> for Entity { fn to() -> RelationDef { Relation::Post.def() } }
+/// #     impl ActiveModelBehavior for ActiveModel {}
+/// # }
+/// # mod post {
+/// #     use sea_orm::entity::prelude::*;
+/// #     use sea_orm_cache::CachedEntity;
+/// #     #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, DeriveEntityModel, CachedEntity)]
+/// #     #[sea_orm(table_name = "post")]
+/// #     #[cached_entity(index(author_id))]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub author_id: i32 }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {
+/// #         #[sea_orm(belongs_to = "super::user::Entity", from = "Column::AuthorId", to = "super::user::Column::Id")] User,
+/// #     }
+/// #     impl ActiveModelBehavior for ActiveModel {}
+/// # }
+/// # use sea_orm::{ActiveValue::Set, ConnectionTrait, Database, EntityTrait, Schema};
+/// # use sea_orm_cache::{Cache, CachedLoader, CachedRelated, Policy};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cache = Cache::builder().build().await?;
+/// # let db = cache.wrap(Database::connect("sqlite::memory:").await?);
+/// # db.execute(&Schema::new(db.get_database_backend()).create_table_from_entity(user::Entity)).await?;
+/// # db.execute(&Schema::new(db.get_database_backend()).create_table_from_entity(post::Entity)).await?;
+/// # for id in 1..=2 { user::Entity::insert(user::ActiveModel { id: Set(id), name: Set("x".into()) }).exec(&db).await?; }
+/// # post::Entity::insert(post::ActiveModel { id: Set(7), author_id: Set(1) }).exec(&db).await?;
+/// let policy = Policy::ttl_secs(60);
+/// let users = user::Entity::find().all(&db).await?;
+/// let posts = users.cached_load_many(post::Entity, policy, &db).await?; // one query
+/// assert_eq!((posts[0].len(), posts[1].len()), (1, 0));
+/// assert_eq!(users[0].cached_related(post::Entity, policy).all(&db).await?, posts[0]); // from the cache
+/// # assert_eq!(cache.stats().hits_local, 1);
+/// # Ok(()) }
+/// ```
 pub trait CachedRelated: ModelTrait {
     /// The related models, as `find_related` finds them: `user.cached_related(Post, policy).all(&db)`. A query of them
     /// narrows or sorts: `user.cached_related(Post::find().order_by_desc(post::Column::Id), policy)`; an entity alone is sorted by its key.

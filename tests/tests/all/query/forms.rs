@@ -101,10 +101,7 @@ async fn results_of_other_types() {
         counted.column_as(book::Column::Id.count(), "books").group_by(book::Column::AuthorId)
     };
     let sums = || pairs().order_by_asc(book::Column::AuthorId).into_tuple::<(Option<i32>, i64)>();
-    assert_eq!(
-        same!(world, sums().cached(minute()).all(db), sums().all(db)),
-        [(None, 1), (Some(1), 2), (Some(2), 1)]
-    );
+    assert_eq!(same!(world, sums().cached(minute()).all(db), sums().all(db)), [(None, 1), (Some(1), 2), (Some(2), 1)]);
 }
 
 #[tokio::test]

@@ -63,7 +63,8 @@ async fn a_chosen_key_takes_the_place_of_the_statement() {
 #[tokio::test]
 async fn added_tags_make_stale_as_well() {
     let world = World::new().await;
-    let find = || Author::find_by_id(1).cached(minute()).tags(["front-page"]).tags([Tag::table("weather")]).one(&world.db);
+    let find =
+        || Author::find_by_id(1).cached(minute()).tags(["front-page"]).tags([Tag::table("weather")]).one(&world.db);
     world.loads(find()).await.unwrap();
     world.hits(find()).await.unwrap();
     assert!(world.cache.invalidate(["front-page"]).await.is_done());

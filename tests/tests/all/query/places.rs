@@ -4,7 +4,9 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, ExecResult, FromQueryResult, QueryResult, Statement,
     TransactionTrait,
 };
-use sea_orm_cache::{Cache, CacheQuery, CachedConnection, CachedLoader, CachedRelated, CachedTransaction, register_view};
+use sea_orm_cache::{
+    Cache, CacheQuery, CachedConnection, CachedLoader, CachedRelated, CachedTransaction, register_view,
+};
 use serde::{Deserialize, Serialize};
 
 use super::world::{Author, Book, World, author, minute};
@@ -73,7 +75,7 @@ async fn a_connection_of_any_type_leads_to_its_cache_and_a_transaction_past_it()
     world.loads(anywhere(&Either::Transaction(&txn))).await.unwrap();
     txn.commit().await.unwrap();
     assert_eq!(world.cache.stats().bypasses, 3);
-    assert_eq!(world.events.count_with("Bypass", "query.one"), 3);
+    assert_eq!(world.events("Bypass", "query.one"), 3);
     world.hits(anywhere(&world.db)).await.unwrap();
 }
 
@@ -129,7 +131,7 @@ async fn what_reads_tables_that_nobody_has_named_is_not_kept_unless_tags_are() {
     let rows = || view::Entity::find().into_model::<Row>().cached(minute());
     assert_eq!(world.loads(rows().all(db)).await.unwrap().len(), 2);
     assert_eq!(world.loads(rows().all(db)).await.unwrap().len(), 2);
-    assert_eq!(world.events.count_with("Warning", "a cached query is not stored"), 1, "said once");
+    assert_eq!(world.events("Warning", "a cached query is not stored"), 1, "said once");
     world.loads(rows().tags(["view"]).all(db)).await.unwrap();
     world.hits(rows().tags(["view"]).all(db)).await.unwrap();
     world.cache.invalidate(["view"]).await;
@@ -161,4 +163,25 @@ async fn a_plain_connection_without_an_installed_cache_is_just_asked() {
         world.loads(anywhere(world.db.inner())).await.unwrap();
     }
     assert_eq!(world.cache.stats().loads, 0);
+}
+
+/// Depends on what its body reads, wherever the body reads it.
+#[cached(ttl = 60)]
+async fn name_of_one(db: &CachedConnection) -> Result<Option<String>, DbErr> {
+    let db = db.clone();
+    let elsewhere = tokio::spawn(async move { anywhere(&db).await });
+    Ok(elsewhere.await.expect("it does not panic")?.map(|author| author.name))
+}
+
+#[tokio::test]
+async fn a_function_depends_on_the_cached_queries_that_its_body_asks() {
+    let world = World::new().await;
+    world.loads(anywhere(&world.db)).await.unwrap();
+    assert_eq!(world.hits(name_of_one(&world.db)).await.unwrap().unwrap(), "ann");
+    world.rename(2, "robert").await;
+    let before = world.cache.stats().loads;
+    world.hits(name_of_one(&world.db)).await.unwrap();
+    assert_eq!(world.cache.stats().loads, before, "another row");
+    world.rename(1, "anna").await;
+    assert_eq!(world.loads(name_of_one(&world.db)).await.unwrap().unwrap(), "anna");
 }

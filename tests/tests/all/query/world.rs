@@ -1,13 +1,13 @@
 //! A library whose database counts its statements.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
-use harness::{Recorder, memory};
+use harness::memory;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Schema};
-use sea_orm_cache::{Cache, CacheBuilder, CachedConnection, Policy};
+use sea_orm_cache::{Cache, CacheBuilder, CachedConnection, Event, Policy};
 
 pub mod author {
     use sea_orm::entity::prelude::*;
@@ -152,7 +152,7 @@ pub(super) fn minute() -> Policy {
 pub(super) struct World {
     pub(super) cache: Cache,
     pub(super) db: CachedConnection,
-    pub(super) events: Recorder,
+    events: Arc<Mutex<Vec<String>>>,
     statements: Arc<AtomicUsize>,
 }
 
@@ -195,11 +195,18 @@ impl World {
             Place::insert(place).exec(&inner).await.unwrap();
         }
         Plain::insert(plain::ActiveModel { id: Set(1) }).exec(&inner).await.unwrap();
-        let events = Recorder::new();
-        let listener = events.listener();
-        let cache = builder.on_event(move |event| listener.tell(event)).build().await.unwrap();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&events);
+        let note = move |event: &Event<'_>| noted.lock().unwrap().push(format!("{event:?}"));
+        let cache = builder.on_event(note).build().await.unwrap();
         let db = cache.wrap(inner);
         Self { cache, db, events, statements }
+    }
+
+    /// How many events of a kind contain a text.
+    pub(super) fn events(&self, kind: &str, text: &str) -> usize {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| event.starts_with(kind) && event.contains(text)).count()
     }
 
     /// How many statements the database runs during `work`.
