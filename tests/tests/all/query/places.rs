@@ -5,7 +5,7 @@ use sea_orm::{
     TransactionTrait,
 };
 use sea_orm_cache::{
-    Cache, CacheQuery, CachedConnection, CachedLoader, CachedRelated, CachedTransaction, register_view,
+    Cache, CacheQuery, CachedConnection, CachedLoader, CachedRelated, CachedTransaction, cached, register_view,
 };
 use serde::{Deserialize, Serialize};
 
