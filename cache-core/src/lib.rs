@@ -16,6 +16,7 @@ mod memory;
 mod orm;
 mod policy;
 mod ports;
+pub mod prelude;
 #[cfg(feature = "redis")]
 mod redis;
 mod schema;

@@ -39,6 +39,7 @@ use crate::{
 /// #     pub enum Relation {
 /// #         #[sea_orm(belongs_to = "super::user::Entity", from = "Column::AuthorId", to = "super::user::Column::Id")] User,
 /// #     }
+/// #     impl Related<super::user::Entity> for Entity { fn to() -> RelationDef { Relation::User.def() } }
 /// #     impl ActiveModelBehavior for ActiveModel {}
 /// # }
 /// # use sea_orm::{ActiveValue::Set, ConnectionTrait, Database, EntityTrait, Schema};
