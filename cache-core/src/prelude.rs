@@ -1,6 +1,10 @@
 //! What most files of an application name: `use sea_orm_cache::prelude::*;`.
 
+pub use sea_orm_cache_macros::{CachedEntity, cache_hooks, cached, invalidates};
+
 pub use crate::{
-    Cache, CacheQuery, CachedConnection, CachedEntity, CachedLoader, CachedRelated, CachedTransaction, Policy,
-    PolicyOverride, Tag, cache_hooks, cached, invalidates,
+    cache::Cache,
+    orm::{CacheQuery, CachedConnection, CachedEntity, CachedLoader, CachedRelated, CachedTransaction},
+    policy::{Policy, PolicyOverride},
+    tag::Tag,
 };
