@@ -5,7 +5,7 @@ mod faithful;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::compression::Compression;
+pub(crate) use self::compression::Compression;
 pub(crate) use self::compression::{PAYLOAD_BYTES_MAX, check_compression_compiled, compress, decompress};
 use crate::{
     error::{Error, ErrorKind},

@@ -12,7 +12,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use crate::codec::Compression;
+pub(crate) use crate::codec::Compression;
 use crate::{
     codec,
     error::{Error, ErrorKind},
@@ -69,7 +69,7 @@ struct Payload<'a> {
 ///
 /// [`ErrorKind::Setting`] if this build lacks the codec or the compression, [`ErrorKind::Encode`] if the value cannot be
 /// encoded so that it reads back as the same.
-pub fn encode_envelope<T: Serialize + DeserializeOwned + 'static>(
+pub(crate) fn encode_envelope<T: Serialize + DeserializeOwned + 'static>(
     header: &Header<'_>,
     value: &T,
     compression: Compression,

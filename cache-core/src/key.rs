@@ -62,7 +62,7 @@ pub fn encode_key<T: Serialize + ?Sized>(prefix: &str, args: &T) -> Result<KeyTe
 /// Makes a key from `prefix` and a text that the user composed (`key = "user:{id}"`), escaped and digested like the text of
 /// [`encode_key`]. Equal texts are equal keys: keeping `a:b` + `c` apart from `a` + `b:c` is up to who composes them.
 #[must_use]
-pub fn plain_key(prefix: &str, text: &str) -> KeyText {
+pub(crate) fn plain_key(prefix: &str, text: &str) -> KeyText {
     let mut out = Text::default();
     out.push_prefix(prefix);
     let start = out.len();

@@ -34,7 +34,7 @@ static KNOWN: LazyLock<RwLock<HashMap<TypeId, u64>>> = LazyLock::new(RwLock::def
 /// What it cannot see: the variants of an untagged enum, fields behind a type that accepts none of the samples and has no
 /// name or type of its own to tell by, and what a value *means*. Raise the function's `version` for such a change.
 #[must_use]
-pub fn schema_id<T: DeserializeOwned + 'static>() -> u64 {
+pub(crate) fn schema_id<T: DeserializeOwned + 'static>() -> u64 {
     let id = TypeId::of::<T>();
     if let Some(known) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
         return *known;

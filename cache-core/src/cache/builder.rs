@@ -242,7 +242,6 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Setting`], naming the setting.
-    #[expect(clippy::unused_async, reason = "callers should not notice when building begins to wait for something")]
     pub async fn build(self) -> Result<Cache, Error> {
         check(&self.config)?;
         let runtime = tokio::runtime::Handle::try_current()

@@ -146,7 +146,7 @@ mod tests {
 
     #[allow(clippy::vec_init_then_push, reason = "one line per feature")]
     fn kinds() -> Vec<CompressionKind> {
-        let mut kinds = vec![];
+        let kinds = vec![];
         #[cfg(feature = "compress-lz4")]
         kinds.push(CompressionKind::Lz4);
         #[cfg(feature = "compress-zstd")]

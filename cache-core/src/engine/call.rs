@@ -160,8 +160,11 @@ pub struct Read<'a, T: 'static, E> {
     /// Makes the same call as a future of its own, which refreshes the entry; without it a caller refreshes in the foreground.
     pub background: Option<&'a (dyn Fn() -> BoxFuture<'static, ()> + Sync)>,
     /// How long the loader may take, and the error of one that takes longer.
-    pub hard_timeout: Option<(Duration, fn(Error) -> E)>,
+    pub hard_timeout: Option<HardTimeout<E>>,
 }
+
+/// How long a loader may take, and what its caller gets if it takes longer.
+pub(crate) type HardTimeout<E> = (Duration, fn(Error) -> E);
 
 impl<'a, T: 'static, E> Read<'a, T, E> {
     /// A read with the function's own policy, values that say nothing about rows, and nothing of what is optional.

@@ -36,6 +36,9 @@ type Map = DashMap<Tag, Weak<Cell>>;
 /// A point in a cell's life; see [`Cell::verify`].
 pub(crate) type Sequence = u64;
 
+/// Cells as they were at some point.
+pub(crate) type Snapshot = Box<[(Arc<Cell>, Sequence)]>;
+
 impl Cell {
     pub(crate) fn tag(&self) -> &Tag {
         &self.tag
@@ -123,7 +126,7 @@ impl Cells {
             slow: Mutex::new(Slow { sequence: 0, pins: 0, own_writes: 0, touched: None }),
             home: Arc::downgrade(&self.map),
         });
-        let mut place = self.map.entry(tag.clone()).or_insert_with(Weak::new);
+        let mut place = self.map.entry(tag.clone()).or_default();
         // Nothing is dropped while the shard is locked: a cell's drop takes the same lock.
         if let Some(cell) = place.upgrade() {
             drop(place);

@@ -6,7 +6,7 @@ use crate::{
     clock::Moment,
     engine::{
         call::Function,
-        cells::{Cell, Sequence},
+        cells::{Cell, Sequence, Snapshot},
     },
     tag::Tag,
 };
@@ -35,7 +35,7 @@ pub(crate) struct Meta {
     /// From when on a read asks whether it should refresh the entry; never later than `ahead_from`.
     pub(crate) refresh_from: Moment,
     /// For a value loaded while the remote tier was down: its cells as they were before. It answers only while that lasts.
-    pub(crate) degraded: Option<Box<[(Arc<Cell>, Sequence)]>>,
+    pub(crate) degraded: Option<Snapshot>,
 }
 
 /// A tag and its version, as captured before the value was loaded.

@@ -126,17 +126,6 @@ impl WriteIntent {
         self.reached
     }
 
-    /// Makes further tags pending.
-    pub(crate) async fn add(&mut self, tags: Vec<Tag>) -> Result<(), Error> {
-        let fresh: Vec<Tag> = tags.into_iter().filter(|tag| !self.tags.contains(tag)).collect();
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        self.engine.pin(&mut self.pins, &fresh);
-        self.tags.extend(fresh);
-        self.begin().await
-    }
-
     /// Runs `commit` while the intent is known to hold: it is begun anew first if its lease has nearly run out, and renewed
     /// while the commit is in the air.
     ///

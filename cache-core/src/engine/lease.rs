@@ -30,8 +30,4 @@ impl Lease {
     pub(crate) fn revoke(&self) {
         self.0.store(0, Ordering::Release);
     }
-
-    pub(crate) fn until(&self) -> Moment {
-        Moment::from_nanos(self.0.load(Ordering::Acquire))
-    }
 }

@@ -65,8 +65,4 @@ impl Tasks {
         tasks.shutdown().await;
         ended.is_ok()
     }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.closing.borrow()
-    }
 }

@@ -21,16 +21,16 @@ macro_rules! versions {
 }
 
 versions! {
-    base { pub struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u8) } }
-    added { pub struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind, age: u8 } pub enum Kind { A, B(u8) } }
-    removed { pub struct Model { id: i32, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u8) } }
-    renamed { pub struct Model { id: i32, title: String, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u8) } }
-    moved { pub struct Model { name: String, id: i32, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u8) } }
-    wider { pub struct Model { id: i64, name: String, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u8) } }
-    optional { pub struct Model { id: i32, name: Option<String>, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u8) } }
-    time { pub struct Model { id: i32, name: String, at: chrono::DateTime<chrono::Utc>, kind: Kind } pub enum Kind { A, B(u8) } }
-    variant { pub struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u8), C } }
-    content { pub struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind } pub enum Kind { A, B(u16) } }
+    base { pub(super) struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u8) } }
+    added { pub(super) struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind, age: u8 } pub(super) enum Kind { A, B(u8) } }
+    removed { pub(super) struct Model { id: i32, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u8) } }
+    renamed { pub(super) struct Model { id: i32, title: String, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u8) } }
+    moved { pub(super) struct Model { name: String, id: i32, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u8) } }
+    wider { pub(super) struct Model { id: i64, name: String, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u8) } }
+    optional { pub(super) struct Model { id: i32, name: Option<String>, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u8) } }
+    time { pub(super) struct Model { id: i32, name: String, at: chrono::DateTime<chrono::Utc>, kind: Kind } pub(super) enum Kind { A, B(u8) } }
+    variant { pub(super) struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u8), C } }
+    content { pub(super) struct Model { id: i32, name: String, at: chrono::NaiveDateTime, kind: Kind } pub(super) enum Kind { A, B(u16) } }
 }
 
 /// The facts without the names of the modules above.

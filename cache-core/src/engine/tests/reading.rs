@@ -126,7 +126,7 @@ async fn a_cancelled_leader_leaves_the_load_to_the_next() {
     let leader = {
         let a = Arc::clone(&a);
         tokio::spawn(async move {
-            a.cache.get_or_load("row", [ROW], || std::future::pending::<Result<i64, String>>()).await
+            a.cache.get_or_load("row", [ROW], std::future::pending::<Result<i64, String>>).await
         })
     };
     settle().await;

@@ -37,8 +37,8 @@ pub(crate) use explicit::{index_written, row_written, table_written};
 use facts::Facts;
 pub(crate) use memo::analyze;
 pub(crate) use preimage::Preimage;
-pub(crate) use reads::ReadTags;
 pub use stale::StaleTag;
+#[cfg(test)]
 pub(crate) use writes::WriteTags;
 
 /// The most rows, and the most index values, of one table that a statement's tags tell apart.

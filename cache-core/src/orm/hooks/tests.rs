@@ -17,7 +17,7 @@ mod gadget {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "hooked_gadget")]
-    pub struct Model {
+    pub(super) struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
         #[sea_orm(unique)]
@@ -25,7 +25,7 @@ mod gadget {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(super) enum Relation {}
 
     #[async_trait::async_trait]
     impl ActiveModelBehavior for ActiveModel {

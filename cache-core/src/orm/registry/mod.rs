@@ -73,7 +73,7 @@ fn change(change: impl FnOnce(&mut Registry)) {
 
 /// What is known of the entity of that table; the name is compared without case.
 #[must_use]
-pub fn entity(table: &str) -> Option<Arc<EntityInfo>> {
+pub(crate) fn entity(table: &str) -> Option<Arc<EntityInfo>> {
     current().entity(&table.to_lowercase()).cloned()
 }
 
