@@ -34,7 +34,7 @@ pub enum TierChoice {
     Both,
     /// Process memory only; values need no serde traits.
     Local,
-    /// The remote tier only.
+    /// The remote tier only; without one, process memory.
     Remote,
 }
 

@@ -88,7 +88,8 @@ impl Engine {
     where
         T: Clone + Send + Sync + 'static,
     {
-        if strict || read.policy.tier.unwrap_or(self.settings.policy.tier) == TierChoice::Remote {
+        let tier = read.policy.tier.unwrap_or(self.settings.policy.tier);
+        if strict || (tier == TierChoice::Remote && self.remote.is_shared()) {
             return Local::Nothing;
         }
         let Some(entry) = self.local.get(read.key) else { return Local::Nothing };
@@ -110,6 +111,15 @@ impl Engine {
         let value = value.clone();
         self.hit(read, &entry, Tier::Local);
         Local::Hit(value)
+    }
+
+    /// The policy in force. Where no tier is shared, what is meant for it alone is kept in process memory.
+    pub(super) fn policy_of<T: 'static, E>(&self, read: &Read<'_, T, E>) -> Policy {
+        let mut policy = self.settings.policy.overridden(read.policy);
+        if policy.tier == TierChoice::Remote && !self.remote.is_shared() {
+            policy.tier = TierChoice::Both;
+        }
+        policy
     }
 
     /// Whether the read, or the load that it is part of, asks for strict consistency.
@@ -134,7 +144,7 @@ impl Engine {
     fn call<'a, 'r, T: 'static, E>(&self, read: &'a Read<'r, T, E>, deps: Deps) -> Call<'a, 'r, T, E> {
         let tags = deps.tags();
         let cells = tags.iter().map(|tag| self.cells.cell(tag)).collect();
-        let mut policy = self.settings.policy.overridden(read.policy);
+        let mut policy = self.policy_of(read);
         if self.is_strict(read) {
             policy.consistency = Consistency::Strict;
         }
@@ -363,7 +373,7 @@ impl Engine {
             }
             Local::Nothing => {}
         }
-        let policy = self.settings.policy.overridden(read.policy);
+        let policy = self.policy_of(read);
         let trust_cells = !strict && self.lease.holds(self.clock.now());
         let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None, past_local: false };
         let Found::Fresh(entry, tier) = self.lookup(read, how).await else { return None };

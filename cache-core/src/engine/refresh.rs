@@ -113,7 +113,7 @@ impl Engine {
         read: &Read<'_, T, E>,
         meta: &Meta,
     ) -> Option<Refreshing> {
-        let policy = self.settings.policy.overridden(read.policy);
+        let policy = self.policy_of(read);
         if !is_due(&policy, meta, self.clock.now()) || self.flights.is_flying(read.key) {
             return None;
         }

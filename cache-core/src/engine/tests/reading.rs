@@ -125,9 +125,9 @@ async fn a_cancelled_leader_leaves_the_load_to_the_next() {
     let a = Arc::new(Node::on(&store, &clock).await);
     let leader = {
         let a = Arc::clone(&a);
-        tokio::spawn(async move {
-            a.cache.get_or_load("row", [ROW], std::future::pending::<Result<i64, String>>).await
-        })
+        tokio::spawn(
+            async move { a.cache.get_or_load("row", [ROW], std::future::pending::<Result<i64, String>>).await },
+        )
     };
     settle().await;
     let follower = {
@@ -249,4 +249,23 @@ async fn within_a_request_a_key_is_asked_once_and_own_writes_are_seen() {
         .await;
     assert_eq!(a.cache.stats().hits_scope, 1);
     assert_eq!(a.read(&db).await, 2);
+}
+
+#[tokio::test]
+async fn without_a_remote_tier_what_is_meant_for_it_is_kept_in_memory() {
+    let db = Database::default();
+    let remote = PolicyOverride { tier: Some(crate::policy::TierChoice::Remote), ..PolicyOverride::NONE };
+    let cache = Cache::builder().build().await.unwrap();
+    for _ in 0..2 {
+        cache.get_or_load_with("row", [ROW], &remote, || db.query()).await.unwrap();
+    }
+    assert_eq!(db.queries(), 1);
+
+    let (store, clock, db) = shared();
+    let a = Node::on(&store, &clock).await;
+    for _ in 0..2 {
+        a.cache.get_or_load_with("row", [ROW], &remote, || db.query()).await.unwrap();
+    }
+    let stats = a.cache.stats();
+    assert_eq!((db.queries(), stats.hits_remote, stats.hits_local), (1, 1, 0));
 }
