@@ -146,7 +146,8 @@ mod tests {
 
     #[allow(clippy::vec_init_then_push, reason = "one line per feature")]
     fn kinds() -> Vec<CompressionKind> {
-        let kinds = vec![];
+        #[allow(unused_mut, reason = "without any algorithm there is none")]
+        let mut kinds = vec![];
         #[cfg(feature = "compress-lz4")]
         kinds.push(CompressionKind::Lz4);
         #[cfg(feature = "compress-zstd")]
