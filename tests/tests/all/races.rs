@@ -13,8 +13,9 @@ use std::{
 
 use harness::{RedisServer, unique};
 use held::{Ear, HeldBus, HeldTier, ReplyGate};
+use sea_orm::TransactionTrait;
 use sea_orm_cache::{
-    __testing::{Bus, MemoryStore, Mutation, RemoteTier, connect},
+    __testing::{Bus, Call, MemoryStore, Mutation, Point, RemoteTier, connect},
     Cache, Clock, Consistency, PolicyOverride, RedisSettings,
 };
 use tokio::sync::Semaphore;
@@ -263,4 +264,47 @@ async fn remote_to_local_copy_during_an_invalidation_on_redis() {
 async fn without_the_sequence_check_a_remote_to_local_copy_revives_what_is_stale() {
     let (_, [bounded, ..]) = remote_to_local_copy(On::Memory, Some(Mutation::NoSequence)).await;
     assert_eq!(bounded, 0, "the race above would not be noticed");
+}
+
+/// Redis is down. A is about to commit 1: the intent is on its way. A reader of A gets 0 from the database; then A commits, and is
+/// told that the invalidation is deferred. Returns what a second reader of A is given while the first one's answer is still in the air.
+async fn joined_flight_of_an_own_write() -> u64 {
+    let store = MemoryStore::shared(Clock::system());
+    let memory = store.node();
+    let a = Arc::new(Node::new((memory.tier(), memory.bus()), None).await);
+    let row = Arc::new(AtomicU64::new(0));
+    let db = a.cache.wrap(harness::memory().await);
+    memory.fail_all();
+    let begin = memory.hold(Call::Begin, Point::Before);
+    let writer = tokio::spawn(async move {
+        let txn = db.begin().await.expect("SQLite is well");
+        txn.invalidate(TAG);
+        txn.commit_with_outcome().await.expect("SQLite is well")
+    });
+    patiently(begin.reached()).await;
+    let gate = LoadGate::new();
+    let first = tokio::spawn({
+        let (a, row, gate) = (Arc::clone(&a), Arc::clone(&row), Arc::clone(&gate));
+        async move { a.read_slowly(&row, Consistency::Bounded, Some(&gate)).await }
+    });
+    gate.answered().await;
+    row.store(1, Ordering::SeqCst);
+    begin.open();
+    assert!(!patiently(writer).await.expect("the writer ends").is_done(), "the remote tier is down");
+    let second = tokio::spawn({
+        let (a, row) = (Arc::clone(&a), Arc::clone(&row));
+        async move { a.read(&row, Consistency::Bounded).await }
+    });
+    // Loads of one key take turns while a write is in flight: the second may wait for the first, and must not share it.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    assert_eq!(first.await.expect("the reader ends"), 0, "the first reader began before the commit");
+    patiently(second).await.expect("the reader ends")
+}
+
+#[tokio::test]
+async fn flight_joined_across_an_own_write_whose_invalidation_is_deferred() {
+    assert_eq!(joined_flight_of_an_own_write().await, 1);
 }
