@@ -47,7 +47,7 @@ mod daily {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-fn text(tags: Vec<sea_orm_cache::Tag>) -> Vec<String> {
+fn text(tags: &[sea_orm_cache::Tag]) -> Vec<String> {
     tags.iter().map(ToString::to_string).collect()
 }
 

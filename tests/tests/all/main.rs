@@ -1,6 +1,8 @@
 //! The integration tests, in one binary: each binary would link every database driver again.
 // A test says that something is wrong by panicking; helpers outside of `#[test]` functions do so as well.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+// SeaORM's derives want entities to be public.
+#![allow(unreachable_pub)]
 
 mod contract;
 mod documents;

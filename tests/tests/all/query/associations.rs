@@ -109,7 +109,7 @@ async fn part_of_the_models_may_be_cached_already_and_some_may_be_the_same() {
     let world = World::new().await;
     let authors = authors(&world).await;
     world.loads(authors[1].cached_related(Book, minute()).all(&world.db)).await.unwrap();
-    let mixed = vec![authors[1].clone(), authors[0].clone(), authors[2].clone(), authors[0].clone()];
+    let mixed = [authors[1].clone(), authors[0].clone(), authors[2].clone(), authors[0].clone()];
     let lists = world.loads(mixed.cached_load_many(Book, minute(), &world.db)).await.unwrap();
     assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 0, 2]);
     assert_eq!(world.cache.stats().loads, 3, "one for each author");
