@@ -51,6 +51,7 @@ pub(super) fn presence_of_one<T>(value: &Option<T>) -> Presence {
     if value.is_some() { Presence::Present } else { Presence::Absent }
 }
 
+#[allow(clippy::ptr_arg, reason = "a pointer to it is taken for the type of the value")]
 pub(super) fn presence_of_all<T>(value: &Vec<T>) -> Presence {
     if value.is_empty() { Presence::Empty } else { Presence::Unknown }
 }
