@@ -44,6 +44,8 @@ struct Question {
     /// Handed to a transaction, if there is one.
     tags: Vec<Tag>,
     answer: Option<Answer>,
+    /// Whether each statement has to be allowed first: an answer from the cache would let somebody read what they may not.
+    restricted: bool,
 }
 
 thread_local! {
@@ -56,7 +58,11 @@ pub(crate) fn reach<C: ConnectionTrait + ?Sized>(db: &C) -> Reached {
     if id == typeid::of::<DatabaseConnection>() {
         return Cache::installed().map_or(Reached::Nothing, |cache| Reached::Cache { cache, scope: None });
     }
-    match ask(db) {
+    let question = put(db, Vec::new());
+    match question.answer {
+        Some(Answer::Connection(cache, _) | Answer::Transaction(cache)) if question.restricted => {
+            Reached::Inside { cache: Some(cache), unseen: false, why: "each statement has to be allowed first" }
+        }
         Some(Answer::Connection(cache, scope)) => Reached::Cache { cache, scope },
         Some(Answer::Transaction(cache)) => {
             Reached::Inside { cache: Some(cache), unseen: false, why: "in a transaction" }
@@ -82,9 +88,15 @@ pub(crate) fn offer<C: ConnectionTrait + ?Sized>(db: &C, tags: Vec<Tag>) -> Vec<
 }
 
 fn put<C: ConnectionTrait + ?Sized>(db: &C, tags: Vec<Tag>) -> Question {
-    let outer = QUESTION.replace(Some(Question { tags, answer: None }));
+    let outer = QUESTION.replace(Some(Question { tags, answer: None, restricted: false }));
     let _whether_it_is_a_mock = db.is_mock_connection();
-    QUESTION.replace(outer).unwrap_or(Question { tags: Vec::new(), answer: None })
+    QUESTION.replace(outer).unwrap_or(Question { tags: Vec::new(), answer: None, restricted: false })
+}
+
+/// Called by a connection with access control in `is_mock_connection`.
+#[cfg(feature = "rbac")]
+pub(super) fn is_restricted() {
+    with_question(|question| question.restricted = true);
 }
 
 /// Called by a wrapped connection in `is_mock_connection`.

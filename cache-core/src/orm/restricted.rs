@@ -199,6 +199,7 @@ macro_rules! restricted {
             }
 
             fn is_mock_connection(&self) -> bool {
+                super::recognise::is_restricted();
                 self.$inside.is_mock_connection()
             }
         }

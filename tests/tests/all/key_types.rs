@@ -55,15 +55,15 @@ fn text(tags: &[sea_orm_cache::Tag]) -> Vec<String> {
 fn a_uuid_is_a_precise_key() {
     let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
     let row = "key_types_session:67e55044-10b1-426f-9247-bb680e5fe0c8";
-    assert_eq!(text(row_tags::<session::Entity>(id)), ["key_types_session", row, "key_types_session.*"]);
+    assert_eq!(text(&row_tags::<session::Entity>(id)), ["key_types_session", row, "key_types_session.*"]);
 }
 
 #[test]
 fn a_date_and_an_enum_are_precise_keys_as_far_as_their_text_is() {
     let day = Date::from_ymd_opt(2024, 2, 29).expect("a day");
-    let tags = text(row_tags::<daily::Entity>((day, daily::Kind::Big)));
+    let tags = text(&row_tags::<daily::Entity>((day, daily::Kind::Big)));
     assert_eq!(tags, ["key_types_daily", "key_types_daily:2024-02-29,big", "key_types_daily.*"]);
-    let tags = text(row_tags::<daily::Entity>((day, daily::Kind::SmallOne)));
+    let tags = text(&row_tags::<daily::Entity>((day, daily::Kind::SmallOne)));
     assert_eq!(tags, ["key_types_daily", "key_types_daily:*"], "a blank is not compared alike everywhere");
 }
 

@@ -51,3 +51,17 @@ async fn a_restricted_connection_judges_statements_and_its_writes_are_seen() {
     assert_eq!(cache.get::<i32>("gadgets").await, None);
     assert!(matches!(db.execute_unprepared("DELETE FROM restricted_gadget").await, Err(DbErr::RbacError(_))));
 }
+
+#[tokio::test]
+async fn a_restricted_connection_is_not_answered_by_the_cache() {
+    use crate::orm::recognise::{Reached, reach};
+
+    let cache = Cache::builder().build().await.unwrap();
+    let db = cache.wrap(Database::connect("sqlite::memory:").await.unwrap());
+    db.replace_rbac(RbacEngine::from_snapshot(RbacSnapshot::danger_unrestricted()));
+    assert!(matches!(reach(&db), Reached::Cache { .. }));
+    let db = db.restricted_for(RbacUserId(0)).unwrap();
+    assert!(matches!(reach(&db), Reached::Inside { unseen: false, .. }), "a hit would not be judged");
+    let txn = db.begin().await.unwrap();
+    assert!(matches!(reach(&txn), Reached::Inside { unseen: false, .. }));
+}
