@@ -14,7 +14,7 @@ mod observe;
 mod outbox;
 #[cfg(feature = "migration")]
 mod outbox_migration;
-mod pending;
+pub(crate) mod pending;
 mod query;
 pub(crate) mod recognise;
 pub(crate) mod registry;

@@ -13,7 +13,7 @@ use crate::{
 /// Dropped after that, it stays pending for one more `intent_lease`: a COMMIT may lie in a socket's buffer, or wait in the
 /// database for a disk, after its caller was cancelled or its connection broke. Ended at once, the tags would be free for a
 /// reader that still sees the rows of before.
-pub(super) struct Pending {
+pub(crate) struct Pending {
     engine: Arc<Engine>,
     /// `None` once it is ended.
     intent: Option<WriteIntent>,
@@ -21,20 +21,20 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(engine: &Arc<Engine>, intent: WriteIntent) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, intent: WriteIntent) -> Self {
         Self { engine: Arc::clone(engine), intent: Some(intent), sent: false }
     }
 
-    pub(super) fn tags(&self) -> &[Tag] {
+    pub(crate) fn tags(&self) -> &[Tag] {
         self.intent.as_ref().map_or(&[], WriteIntent::tags)
     }
 
-    pub(super) fn reached_remote(&self) -> bool {
+    pub(crate) fn reached_remote(&self) -> bool {
         self.intent.as_ref().is_some_and(WriteIntent::reached_remote)
     }
 
     /// See [`WriteIntent::hold`].
-    pub(super) async fn hold<F: Future>(&mut self, work: F) -> Result<F::Output, Error> {
+    pub(crate) async fn hold<F: Future>(&mut self, work: F) -> Result<F::Output, Error> {
         let Self { intent, sent, .. } = self;
         match intent {
             Some(intent) => {
@@ -49,7 +49,7 @@ impl Pending {
     }
 
     /// The database has answered, or was never asked.
-    pub(super) async fn finish(mut self) -> Invalidation {
+    pub(crate) async fn finish(mut self) -> Invalidation {
         match self.intent.take() {
             Some(intent) => intent.finish().await,
             None => Invalidation::Done,

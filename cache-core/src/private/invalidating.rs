@@ -3,10 +3,10 @@
 use std::pin::pin;
 
 use super::{source::Source, stale::Stale};
-use crate::{cache::Cache, error::Error, tag::Tag};
+use crate::{cache::Cache, error::Error, orm::pending::Pending, tag::Tag};
 
-/// Runs `body` while the tags are pending, and makes them stale then, whatever comes out. Dropped on the way, the same happens in the
-/// background.
+/// Runs `body` while the tags are pending, and makes them stale then, whatever comes out. Dropped on the way, they stay
+/// pending for one more `intent_lease`, in which what the body has sent arrives, and become stale then.
 ///
 /// In a plain transaction, whose commit nobody hears of, the tags stay pending for the cache's `hook_lease` instead. With
 /// `when_remote_is_down = Refuse` the function fails before its body has run, if its result can say so; else it runs, and the
@@ -46,7 +46,7 @@ where
     Fut: Future<Output = R>,
 {
     let mut intent = match cache.begin_write(tags.clone()).await {
-        Ok(intent) => intent,
+        Ok(intent) => Pending::new(cache.engine(), intent),
         Err(error) => match refusal {
             Some(refuse) => return refuse(error),
             None => {
