@@ -27,7 +27,7 @@ impl CachedConnection {
                 if let Some(scope) = scope.filter(|_| R::RETURNS_ROWS) {
                     scope.opaque();
                 }
-                write::autocommit(&self.writer, &self.inner, plan, statement).await
+                write::autocommit(&self.writer, &self.inner, *plan, statement).await
             }
             Effect::Read(reads) => {
                 if let Some(scope) = scope {
@@ -39,7 +39,8 @@ impl CachedConnection {
     }
 
     fn begun(&self, inner: DatabaseTransaction, isolation: Option<IsolationLevel>) -> CachedTransaction {
-        CachedTransaction::outermost(inner, self.writer.clone(), self.load_scope(), isolation)
+        let is_mock = self.inner.is_mock_connection();
+        CachedTransaction::outermost(inner, self.writer.clone(), self.load_scope(), isolation, is_mock)
     }
 }
 
@@ -94,7 +95,7 @@ impl StreamTrait for CachedConnection {
                     if let Some(scope) = scope {
                         scope.opaque();
                     }
-                    CachedStream::write(&self.writer, &self.inner, plan, stmt).await
+                    CachedStream::write(&self.writer, &self.inner, *plan, stmt).await
                 }
                 Effect::Read(reads) => {
                     if let Some(scope) = scope {

@@ -136,9 +136,7 @@ fn tags_of(cache: &Cache, statement: &Statement) -> Vec<Tag> {
     match Observed::statement(statement, false).effect(cache) {
         Effect::Read(_) => Vec::new(),
         Effect::Write(plan) => {
-            let mut tags = plan.tags;
-            tags.extend(plan.look.map(|look| look.coarse()).unwrap_or_default());
-            tags
+            plan.without_look().tags
         }
     }
 }

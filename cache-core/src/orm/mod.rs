@@ -22,6 +22,7 @@ mod relay;
 #[cfg(feature = "rbac")]
 mod restricted;
 mod run;
+mod savepoint;
 #[cfg(all(feature = "schema-sync", any(feature = "sqlx-mysql", feature = "sqlx-postgres", feature = "sqlx-sqlite")))]
 mod schema_sync;
 mod stream;

@@ -1,12 +1,11 @@
 //! Tells what one statement reads and writes, before it runs.
 
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, TransactionTrait, Values,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Values};
 
 use super::{
     analysis::{Preimage, analyze},
     control::Control,
+    savepoint::Savepoint,
 };
 use crate::{cache::Cache, engine::LoadScope, tag::Tag};
 
@@ -24,7 +23,7 @@ pub(super) enum Effect {
     /// It reads.
     Read(Reads),
     /// It writes.
-    Write(Plan),
+    Write(Box<Plan>),
 }
 
 /// What a statement reads, for a load that wants to know.
@@ -50,6 +49,16 @@ pub(super) struct Plan {
 /// A look at the rows that a statement is about to write, for the index values they have before.
 pub(super) struct Look(Preimage);
 
+impl Plan {
+    /// Nothing is looked at: nothing is known of the rows.
+    pub(super) fn without_look(mut self) -> Self {
+        if let Some(look) = self.look.take() {
+            self.tags.extend(look.coarse());
+        }
+        self
+    }
+}
+
 impl Observed {
     pub(super) fn statement(statement: &Statement, for_load: bool) -> Self {
         Self::new(statement.db_backend, &statement.sql, statement.values.as_ref(), for_load)
@@ -64,7 +73,7 @@ impl Observed {
         if control.ends_foreign_transaction {
             // It makes visible what statements before it wrote, and which they were is not known.
             let plan = Plan { tags: vec![Tag::all()], look: None, transactional: false };
-            return Self { control, effect: Effect::Write(plan), warning: None };
+            return Self { control, effect: Effect::Write(Box::new(plan)), warning: None };
         }
         let analysis = analyze(backend, sql);
         let effect = if analysis.is_write() {
@@ -74,7 +83,7 @@ impl Observed {
                 Some(preimage) if transactional => (preimage.always(), Some(Look(preimage))),
                 _ => (written.tags, None),
             };
-            Effect::Write(Plan { tags, look, transactional })
+            Effect::Write(Box::new(Plan { tags, look, transactional }))
         } else if for_load {
             Effect::Read(analysis.read_tags(values).map_or(Reads::Unknown, Reads::Tags))
         } else {
@@ -109,23 +118,21 @@ impl Look {
     }
 
     /// The same inside a transaction of the user's, which a failing look must not abort. `None` if the rows cannot be
-    /// looked at.
+    /// looked at. Nothing else may be sent to the transaction meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those after which the transaction may be gone: a deadlock in MySQL, say.
     pub(super) async fn rows_guarded(&self, txn: &DatabaseTransaction) -> Result<Option<Vec<QueryResult>>, DbErr> {
-        let savepoint = txn.begin().await?;
-        let looked = match self.lock(&savepoint).await {
-            Ok(()) => self.rows(&savepoint).await,
+        // Of a transaction that is aborted already, the statement itself will tell.
+        let Ok(savepoint) = Savepoint::set(txn).await else { return Ok(None) };
+        let looked = match self.lock(txn).await {
+            Ok(()) => self.rows(txn).await,
             Err(error) => Err(error),
         };
         match looked {
-            Ok(rows) => {
-                savepoint.commit().await?;
-                Ok(Some(rows))
-            }
-            // A deadlock has undone the whole transaction in MySQL, savepoints and all: then this is the error to tell.
-            Err(error) => match savepoint.rollback().await {
-                Ok(()) => Ok(None),
-                Err(_) => Err(error),
-            },
+            Ok(rows) => savepoint.release().await.map(|()| Some(rows)),
+            Err(error) => savepoint.undo(error).await.map(|()| None),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The table `cache_outbox`: invalidations that wait in the database for the remote tier.
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, Value,
     sea_query::{Alias, ColumnDef, Table, TableCreateStatement},
 };
 
+use super::savepoint::Savepoint;
 use crate::{cache::Cache, tag::Tag};
 
 /// The table's name.
@@ -57,19 +58,17 @@ pub(crate) fn drop_outbox_table() -> sea_orm::sea_query::TableDropStatement {
 ///
 /// # Errors
 ///
-/// When the insert failed and the transaction could not be brought back to where it was before.
+/// When the insert failed and the transaction may be gone with it.
 pub(super) async fn record(cache: &Cache, txn: &DatabaseTransaction, tags: &[Tag]) -> Result<bool, DbErr> {
     // PostgreSQL aborts a transaction in which a statement fails: the insert gets a savepoint of its own.
-    let savepoint = match txn.begin().await {
-        Ok(savepoint) => savepoint,
-        // A transaction that the user's own statements have aborted. The commit will say the rest.
-        Err(_) => return Ok(false),
-    };
-    match insert(cache, &savepoint, tags).await {
-        Ok(()) => savepoint.commit().await.map(|()| true),
+    // One that fails belongs to a transaction that the user's own statements have aborted. The commit will say the rest.
+    let Ok(savepoint) = Savepoint::set(txn).await else { return Ok(false) };
+    match insert(cache, txn, tags).await {
+        Ok(()) => savepoint.release().await.map(|()| true),
         Err(error) => {
-            savepoint.rollback().await?;
-            not_recorded(cache, &error);
+            let why = error.to_string();
+            savepoint.undo(error).await?;
+            not_recorded(cache, &why);
             Ok(false)
         }
     }
@@ -80,13 +79,13 @@ pub(super) async fn record_alone(cache: &Cache, db: &DatabaseConnection, tags: &
     match insert(cache, db, tags).await {
         Ok(()) => true,
         Err(error) => {
-            not_recorded(cache, &error);
+            not_recorded(cache, &error.to_string());
             false
         }
     }
 }
 
-fn not_recorded(cache: &Cache, error: &DbErr) {
+fn not_recorded(cache: &Cache, error: &str) {
     cache.engine().warn_once(&format!(
         "an invalidation could not be written to the table {OUTBOX_TABLE} and is retried in memory; \
          is the table there (create_outbox_table)? {error}"

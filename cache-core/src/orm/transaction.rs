@@ -10,7 +10,10 @@ use std::{
     },
 };
 
-use sea_orm::{AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionError, TransactionTrait};
+use sea_orm::{
+    AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement, StreamTrait, TransactionError,
+    TransactionStream, TransactionTrait,
+};
 
 use super::{
     ledger::Ledger,
@@ -48,6 +51,9 @@ struct Whole {
     has_written: AtomicBool,
     /// A statement inside has committed what was there: from then on nothing waits for the end.
     committed_early: AtomicBool,
+    is_mock: bool,
+    /// Held around whatever is sent to the database: a look and its statement must follow each other, savepoints included.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl CachedTransaction {
@@ -56,6 +62,7 @@ impl CachedTransaction {
         writer: Writer,
         scope: Option<LoadScope>,
         isolation: Option<IsolationLevel>,
+        is_mock: bool,
     ) -> Self {
         let reads_latest = matches!(isolation, Some(IsolationLevel::ReadCommitted | IsolationLevel::ReadUncommitted));
         let whole = Whole {
@@ -64,12 +71,23 @@ impl CachedTransaction {
             has_read: AtomicBool::new(false),
             has_written: AtomicBool::new(false),
             committed_early: AtomicBool::new(false),
+            is_mock,
+            turn: tokio::sync::Mutex::default(),
         };
         Self { inner, ledger: Ledger::outermost(), writer, whole: Arc::new(whole) }
     }
 
-    pub(super) fn nested(&self, inner: DatabaseTransaction) -> Self {
-        Self { inner, ledger: self.ledger.nested(), writer: self.writer.clone(), whole: Arc::clone(&self.whole) }
+    /// A savepoint, begun by `begin`.
+    pub(super) async fn nested(
+        &self,
+        begin: impl Future<Output = Result<DatabaseTransaction, DbErr>>,
+    ) -> Result<Self, DbErr> {
+        let _turn = self.whole.turn.lock().await;
+        let inner = begin.await.inspect_err(|_| {
+            // SeaORM has rolled back whatever was open, so that statements from now on commit on their own.
+            self.whole.committed_early.store(true, Ordering::Release);
+        })?;
+        Ok(Self { inner, ledger: self.ledger.nested(), writer: self.writer.clone(), whole: Arc::clone(&self.whole) })
     }
 
     /// The cache.
@@ -120,11 +138,14 @@ impl CachedTransaction {
     ///
     /// Those of [`commit`](CachedTransaction::commit).
     pub async fn commit_with_outcome(self) -> Result<Invalidation, DbErr> {
-        let Self { inner, mut ledger, writer, .. } = self;
-        let tags = ledger.to_vec();
+        let Self { inner, mut ledger, writer, whole } = self;
         if ledger.is_nested() {
             // Handed over when the ledger is dropped: also if the release fails, or is cancelled.
             ledger.doubt();
+        }
+        let _turn = whole.turn.lock().await;
+        let tags = ledger.to_vec();
+        if ledger.is_nested() {
             inner.commit().await?;
             return Ok(if tags.is_empty() { Invalidation::Done } else { Invalidation::Deferred });
         }
@@ -141,8 +162,9 @@ impl CachedTransaction {
     ///
     /// Those of the database.
     pub async fn rollback(self) -> Result<(), DbErr> {
-        let Self { inner, mut ledger, .. } = self;
+        let Self { inner, mut ledger, whole, .. } = self;
         ledger.doubt();
+        let _turn = whole.turn.lock().await;
         inner.rollback().await?;
         ledger.forget();
         Ok(())
@@ -216,10 +238,13 @@ impl CachedTransaction {
     /// Runs one statement, and collects what it writes or tells a running load what it reads.
     pub(super) async fn observe<R: Run>(&self, statement: R) -> Result<R::Output, DbErr> {
         let observed = statement.observed(backend(&self.inner), self.for_load());
+        let _turn = self.whole.turn.lock().await;
         let commits = observed.control.commits;
         let at_once = commits || self.whole.committed_early.load(Ordering::Acquire);
         let Plan { tags, look, .. } = match observed.effect(self.cache()) {
-            Effect::Write(plan) => plan,
+            // Once nothing waits for the end, there is no transaction to look in; a mock's answers are the user's.
+            Effect::Write(plan) if at_once || self.whole.is_mock => plan.without_look(),
+            Effect::Write(plan) => *plan,
             Effect::Read(reads) => {
                 self.before_read(reads).await;
                 return if commits { self.run_committing(statement).await } else { statement.run(&self.inner).await };
@@ -231,10 +256,6 @@ impl CachedTransaction {
         let Some(look) = look else {
             return if at_once { self.run_committing(statement).await } else { statement.run(&self.inner).await };
         };
-        if at_once {
-            self.ledger.add(look.coarse());
-            return self.run_committing(statement).await;
-        }
         let Some(rows) = look.rows_guarded(&self.inner).await? else {
             self.ledger.add(look.coarse());
             return statement.run(&self.inner).await;
@@ -245,16 +266,15 @@ impl CachedTransaction {
         Ok(output)
     }
 
-    /// Collects what a stream of rows writes, or tells a running load what it reads.
-    pub(super) async fn before_stream(&self, observed: Observed) -> Result<(), DbErr> {
+    /// Begins a stream of rows, and collects what it writes or tells a running load what it reads.
+    pub(super) async fn stream(&self, statement: Statement) -> Result<TransactionStream<'_>, DbErr> {
+        let observed = Observed::statement(&statement, self.for_load());
+        let _turn = self.whole.turn.lock().await;
         let at_once = observed.control.commits || self.whole.committed_early.load(Ordering::Acquire);
         match observed.effect(self.cache()) {
             Effect::Write(plan) => {
                 self.whole.has_written.store(true, Ordering::Release);
-                self.ledger.add(plan.tags);
-                if let Some(look) = plan.look {
-                    self.ledger.add(look.coarse());
-                }
+                self.ledger.add(plan.without_look().tags);
             }
             Effect::Read(reads) => self.before_read(reads).await,
         }
@@ -263,7 +283,7 @@ impl CachedTransaction {
             let mut intent = self.writer.begin(self.ledger.to_vec_with_parents()).await?;
             self.writer.hold(&mut intent, async {}).await?;
         }
-        Ok(())
+        self.inner.stream_raw(statement).await
     }
 
     /// Code that takes nothing but SeaORM's own types is about to write: all of it counts as written.

@@ -8,7 +8,6 @@ use sea_orm::{
 };
 
 use super::{
-    observe::Observed,
     recognise,
     run::{Execute, QueryAll, QueryOne, Unprepared},
     transaction::CachedTransaction,
@@ -58,10 +57,7 @@ impl StreamTrait for CachedTransaction {
         &'a self,
         stmt: Statement,
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-        Box::pin(async move {
-            self.before_stream(Observed::statement(&stmt, self.for_load())).await?;
-            self.inner().stream_raw(stmt).await
-        })
+        Box::pin(self.stream(stmt))
     }
 }
 
@@ -70,7 +66,7 @@ impl TransactionTrait for CachedTransaction {
     type Transaction = Self;
 
     async fn begin(&self) -> Result<Self, DbErr> {
-        Ok(self.nested(self.inner().begin().await?))
+        self.nested(self.inner().begin()).await
     }
 
     async fn begin_with_config(
@@ -78,11 +74,11 @@ impl TransactionTrait for CachedTransaction {
         isolation_level: Option<IsolationLevel>,
         access_mode: Option<AccessMode>,
     ) -> Result<Self, DbErr> {
-        Ok(self.nested(self.inner().begin_with_config(isolation_level, access_mode).await?))
+        self.nested(self.inner().begin_with_config(isolation_level, access_mode)).await
     }
 
     async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self, DbErr> {
-        Ok(self.nested(self.inner().begin_with_options(options).await?))
+        self.nested(self.inner().begin_with_options(options)).await
     }
 
     async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>

@@ -1,8 +1,8 @@
 //! Runs one writing statement outside a transaction, with its tags pending while it runs.
 
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 
 use super::{
@@ -22,6 +22,8 @@ pub(super) async fn autocommit<R: Run>(
     plan: Plan,
     statement: R,
 ) -> Result<R::Output, DbErr> {
+    // A mock's answers are the user's statements', one by one.
+    let plan = if db.is_mock_connection() { plan.without_look() } else { plan };
     let Plan { tags, look, transactional } = plan;
     match look {
         Some(look) => with_look(writer, db, tags, look, statement).await,

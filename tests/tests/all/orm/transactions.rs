@@ -1,10 +1,13 @@
 //! What transactions make stale, and when.
 
+use std::time::Duration;
+
 use harness::Backend;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    ConnectionTrait, DbErr, EntityTrait, QueryTrait, StreamTrait, TransactionError, TransactionTrait,
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, MockDatabase, QueryOrder, QueryTrait, StreamTrait,
+    TransactionError, TransactionTrait,
     sea_query::Expr,
 };
 use sea_orm_cache::{Cache, Tag};
@@ -26,10 +29,23 @@ on_each_database! {
     a_look_inside_a_transaction_finds_the_rows => look_inside;
     many_rows_become_the_tables_coarse_tag => many_rows;
     a_commit_in_raw_sql_is_seen => raw_commit;
+    an_update_after_an_error_that_was_ignored_commits_nothing_on_its_own => error_ignored;
+    updates_of_one_transaction_side_by_side_all_land => side_by_side;
+    updates_cancelled_half_way_leave_a_transaction_that_can_be_rolled_back => cancelled_half_way;
 }
 
 async fn rename(db: &impl ConnectionTrait, id: i32, name: &str) {
     user::ActiveModel { id: Unchanged(id), name: Set(name.into()), ..Default::default() }.update(db).await.unwrap();
+}
+
+/// An update that looks at its row first.
+async fn give(db: &impl ConnectionTrait, post: i32, user: i32) -> Result<(), DbErr> {
+    post::ActiveModel { id: Unchanged(post), user_id: Set(user), ..Default::default() }.update(db).await.map(|_| ())
+}
+
+async fn owners(shop: &Shop) -> Vec<i32> {
+    let posts = post::Entity::find().order_by_asc(post::Column::Id).all(shop.db.inner()).await.unwrap();
+    posts.into_iter().map(|post| post.user_id).collect()
 }
 
 async fn commit(backend: Backend) {
@@ -192,6 +208,76 @@ async fn raw_commit(backend: Backend) {
     assert!(shop.stale().await.contains(&"user 2"), "the database is in autocommit mode");
     // SeaORM still believes in a transaction; what its own commit says about that is its business.
     let _whatever = txn.commit().await;
+}
+
+async fn error_ignored(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let txn = shop.db.begin().await.unwrap();
+    let twin = user::ActiveModel { name: Set("x".into()), email: Set("anna".into()), ..Default::default() };
+    twin.insert(&txn).await.unwrap_err();
+    let updates = [give(&txn, 1, 2).await, give(&txn, 2, 2).await];
+    // PostgreSQL has aborted the transaction; the others go on.
+    assert!(updates.iter().all(|update| update.is_err() == (backend == Backend::Postgres)), "{updates:?}");
+    txn.rollback().await.unwrap();
+    assert_eq!(owners(&shop).await, [1, 1, 2], "rolled back");
+    assert_eq!(shop.stale().await, [""; 0]);
+}
+
+async fn side_by_side(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let txn = shop.db.begin().await.unwrap();
+    let nested = async {
+        let inner = txn.begin().await?;
+        inner.commit().await
+    };
+    tokio::try_join!(give(&txn, 1, 2), nested, give(&txn, 2, 2), give(&txn, 3, 1)).unwrap();
+    txn.commit().await.unwrap();
+    assert_eq!(owners(&shop).await, [2, 2, 1]);
+    assert_eq!(shop.stale().await, ["posts", "post 1", "post 2", "post 3", "posts of 1", "posts of 2"]);
+}
+
+async fn cancelled_half_way(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    for step in 0..12 {
+        let txn = shop.db.begin().await.unwrap();
+        let cancel = async {
+            tokio::time::sleep(Duration::from_micros(step * 250)).await;
+            Err::<(), _>(DbErr::Custom("cancelled".into()))
+        };
+        let _cancelled = tokio::try_join!(give(&txn, 1, 2), give(&txn, 2, 2), cancel).unwrap_err();
+        give(&txn, 3, 1).await.unwrap();
+        txn.rollback().await.unwrap();
+        assert_eq!(owners(&shop).await, [1, 1, 2]);
+    }
+    assert_eq!(shop.stale().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_deadlock_in_mysql_is_told_and_the_loser_can_be_rolled_back() {
+    let shop = Shop::open(Backend::MariaDb).await;
+    let one = shop.db.begin().await.unwrap();
+    let two = shop.db.begin().await.unwrap();
+    give(&one, 1, 2).await.unwrap();
+    give(&two, 2, 2).await.unwrap();
+    let (first, second) = tokio::join!(give(&one, 2, 2), give(&two, 1, 2));
+    assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+    one.rollback().await.unwrap();
+    two.rollback().await.unwrap();
+    assert_eq!(owners(&shop).await, [1, 1, 2]);
+    assert_eq!(shop.stale().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_mocks_answers_are_left_to_the_users_own_statements() {
+    let row = || post::Model { id: 1, user_id: 2, title: "mocked".into() };
+    let mock = MockDatabase::new(DbBackend::Postgres).append_query_results([[row()], [row()]]).into_connection();
+    let db = Cache::builder().build().await.unwrap().wrap(mock);
+    let update = || post::ActiveModel { id: Unchanged(1), user_id: Set(2), ..Default::default() };
+    assert_eq!(update().update(&db).await.unwrap(), row());
+    let txn = db.begin().await.unwrap();
+    assert_eq!(update().update(&txn).await.unwrap(), row());
+    txn.commit().await.unwrap();
+    assert_eq!(db.into_inner().into_transaction_log().len(), 2, "one statement, and one transaction");
 }
 
 #[tokio::test]
