@@ -47,6 +47,8 @@ struct Whole {
     scope: Option<LoadScope>,
     /// Every statement sees the latest commits, rather than a snapshot taken by the first.
     reads_latest: bool,
+    /// Reads may show rows that are never committed.
+    reads_dirty: bool,
     has_read: AtomicBool,
     has_written: AtomicBool,
     /// A statement inside has committed what was there: from then on nothing waits for the end.
@@ -68,6 +70,7 @@ impl CachedTransaction {
         let whole = Whole {
             scope,
             reads_latest: reads_latest && backend(&inner) != DbBackend::Sqlite,
+            reads_dirty: isolation == Some(IsolationLevel::ReadUncommitted),
             has_read: AtomicBool::new(false),
             has_written: AtomicBool::new(false),
             committed_early: AtomicBool::new(false),
@@ -309,7 +312,8 @@ impl CachedTransaction {
         let has_read = whole.has_read.swap(true, Ordering::AcqRel);
         match (&whole.scope, LoadScope::current()) {
             (Some(scope), _) => {
-                if whole.has_written.load(Ordering::Acquire) || (has_read && !whole.reads_latest) {
+                let is_younger = has_read && !whole.reads_latest;
+                if whole.has_written.load(Ordering::Acquire) || whole.reads_dirty || is_younger {
                     scope.opaque();
                 } else {
                     reads.tell(scope).await;

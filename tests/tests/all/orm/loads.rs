@@ -118,6 +118,24 @@ async fn the_first_read_of_a_transaction_can_be_trusted_and_a_later_one_may_be_o
 }
 
 #[tokio::test]
+async fn rows_that_may_never_be_committed_are_not_kept() {
+    let shop = Shop::open(Backend::MariaDb).await;
+    let writer = shop.db.begin().await.unwrap();
+    user::ActiveModel { id: Unchanged(1), name: Set("dirty".into()), ..Default::default() }
+        .update(&writer)
+        .await
+        .unwrap();
+    let body = async || {
+        let txn = shop.db.begin_with_config(Some(IsolationLevel::ReadUncommitted), None).await?;
+        let user = user::Entity::find_by_id(1).one(&txn).await?;
+        assert_eq!(user.map(|user| user.name).as_deref(), Some("dirty"));
+        txn.commit().await
+    };
+    assert!(ran(&shop, "dirty", body).await);
+    assert!(ran(&shop, "dirty", body).await, "nothing tells the cache when the writer rolls back");
+}
+
+#[tokio::test]
 async fn a_body_that_reads_through_somebody_elses_transaction_is_not_kept() {
     let shop = Shop::open(Backend::Postgres).await;
     let txn = shop.db.begin().await.unwrap();
