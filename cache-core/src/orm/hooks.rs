@@ -135,9 +135,7 @@ fn refused(error: &Error) -> DbErr {
 fn tags_of(cache: &Cache, statement: &Statement) -> Vec<Tag> {
     match Observed::statement(statement, false).effect(cache) {
         Effect::Read(_) => Vec::new(),
-        Effect::Write(plan) => {
-            plan.without_look().tags
-        }
+        Effect::Write(plan) => plan.without_look().tags,
     }
 }
 
