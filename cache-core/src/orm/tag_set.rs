@@ -20,10 +20,6 @@ pub(crate) struct TagSet {
 }
 
 impl TagSet {
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.everything && self.tags.is_empty()
-    }
-
     pub(crate) fn extend(&mut self, tags: impl IntoIterator<Item = Tag>) {
         for tag in tags {
             self.insert(tag);
@@ -160,7 +156,7 @@ mod tests {
         let mut child = TagSet::default();
         child.insert(Tag::row("post", &["1"]));
         parent.merge(child.take());
-        assert!(child.is_empty());
+        assert_eq!(child.to_vec(), []);
         assert_eq!(parent.to_vec(), [Tag::row("post", &["1"])]);
         child.insert(Tag::all());
         parent.merge(child);

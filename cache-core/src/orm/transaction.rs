@@ -58,6 +58,18 @@ struct Whole {
     turn: tokio::sync::Mutex<()>,
 }
 
+/// SeaORM rolls back more than the savepoint if `SAVEPOINT` fails or is cancelled, the transaction itself perhaps: statements
+/// may commit on their own from then on.
+struct CommitsEarly<'a>(Option<&'a AtomicBool>);
+
+impl Drop for CommitsEarly<'_> {
+    fn drop(&mut self) {
+        if let Some(committed_early) = self.0 {
+            committed_early.store(true, Ordering::Release);
+        }
+    }
+}
+
 impl CachedTransaction {
     pub(super) fn outermost(
         inner: DatabaseTransaction,
@@ -86,11 +98,11 @@ impl CachedTransaction {
         begin: impl Future<Output = Result<DatabaseTransaction, DbErr>>,
     ) -> Result<Self, DbErr> {
         let _turn = self.whole.turn.lock().await;
-        let inner = begin.await.inspect_err(|_| {
-            // SeaORM has rolled back whatever was open, so that statements from now on commit on their own.
-            self.whole.committed_early.store(true, Ordering::Release);
-        })?;
-        Ok(Self { inner, ledger: self.ledger.nested(), writer: self.writer.clone(), whole: Arc::clone(&self.whole) })
+        let ledger = self.ledger.nested();
+        let mut unless_begun = CommitsEarly(Some(&self.whole.committed_early));
+        let inner = begin.await?;
+        unless_begun.0 = None;
+        Ok(Self { inner, ledger, writer: self.writer.clone(), whole: Arc::clone(&self.whole) })
     }
 
     /// The cache.
@@ -147,6 +159,11 @@ impl CachedTransaction {
             ledger.doubt();
         }
         let _turn = whole.turn.lock().await;
+        ledger.end();
+        if ledger.is_nested() && (ledger.is_outlived() || whole.committed_early.load(Ordering::Acquire)) {
+            // This may be what the driver takes for the end of the whole transaction.
+            return writer.commit(inner, ledger.to_vec_with_parents()).await;
+        }
         let tags = ledger.to_vec();
         if ledger.is_nested() {
             inner.commit().await?;
@@ -168,6 +185,7 @@ impl CachedTransaction {
         let Self { inner, mut ledger, whole, .. } = self;
         ledger.doubt();
         let _turn = whole.turn.lock().await;
+        ledger.end();
         inner.rollback().await?;
         ledger.forget();
         Ok(())

@@ -110,7 +110,8 @@ impl Walk {
             [schema, _] => schema.to_string().trim_matches('"').eq_ignore_ascii_case("pg_catalog"),
             _ => false,
         };
-        if !(own && functions::is_builtin(&function)) && !self.facts.functions.contains(&function) {
+        let is_builtin = own && functions::is_builtin(&function);
+        if !is_builtin && !self.facts.functions.contains(&function) {
             self.facts.functions.push(function);
         }
     }

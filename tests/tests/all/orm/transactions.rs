@@ -31,7 +31,8 @@ on_each_database! {
     a_commit_in_raw_sql_is_seen => raw_commit;
     an_update_after_an_error_that_was_ignored_commits_nothing_on_its_own => error_ignored;
     updates_of_one_transaction_side_by_side_all_land => side_by_side;
-    updates_cancelled_half_way_leave_a_transaction_that_can_be_rolled_back => cancelled_half_way;
+    savepoints_that_end_out_of_order_lose_no_tags => out_of_order;
+    a_savepoint_that_outlives_its_transaction_commits_it => outlives;
 }
 
 async fn rename(db: &impl ConnectionTrait, id: i32, name: &str) {
@@ -234,6 +235,41 @@ async fn side_by_side(backend: Backend) {
     txn.commit().await.unwrap();
     assert_eq!(owners(&shop).await, [2, 2, 1]);
     assert_eq!(shop.stale().await, ["posts", "post 1", "post 2", "post 3", "posts of 1", "posts of 2"]);
+}
+
+/// SeaORM's savepoints are depths: rolling back `a` undoes what came after `b` began, and nothing before.
+async fn out_of_order(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let txn = shop.db.begin().await.unwrap();
+    let a = txn.begin().await.unwrap();
+    give(&a, 1, 2).await.unwrap();
+    let b = txn.begin().await.unwrap();
+    a.rollback().await.unwrap();
+    b.commit().await.unwrap();
+    txn.commit().await.unwrap();
+    assert_eq!(owners(&shop).await, [2, 1, 2], "it survived");
+    assert_eq!(shop.stale().await, ["posts", "post 1", "posts of 1", "posts of 2"]);
+}
+
+async fn outlives(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let txn = shop.db.begin().await.unwrap();
+    rename(&txn, 1, "x").await;
+    let inner = txn.begin().await.unwrap();
+    give(&inner, 1, 2).await.unwrap();
+    txn.commit().await.unwrap();
+    shop.fill().await;
+    inner.commit().await.unwrap();
+    assert_eq!(owners(&shop).await, [2, 1, 2]);
+    assert_eq!(shop.stale().await, ["users", "user 1", "posts", "post 1", "posts of 1", "posts of 2"]);
+}
+
+/// Not with MySQL, whose driver may panic by itself when it is used again after a statement was cancelled.
+#[tokio::test]
+async fn updates_cancelled_half_way_leave_a_transaction_that_can_be_rolled_back() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        cancelled_half_way(backend).await;
+    }
 }
 
 async fn cancelled_half_way(backend: Backend) {
