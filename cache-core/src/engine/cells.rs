@@ -25,6 +25,8 @@ struct Slow {
     sequence: u64,
     /// Invalidations of this node that are under way. While there are any, the tag counts as pending here.
     pins: u32,
+    /// The sequence when the last of them ended.
+    unpinned_at: Sequence,
     /// Counts this node's own invalidations of the tag.
     own_writes: u64,
     /// When the tag was last said to have changed.
@@ -60,10 +62,11 @@ impl Cell {
     }
 
     /// Takes over what a reply says, unless something touched the cell since the request was sent.
-    /// Returns the state as this node must treat it: pending while the cell is pinned.
+    /// Returns the state as this node must treat it: pending if the cell is pinned, or was at any time since then. The remote tier
+    /// may have answered before an own write reached it that had finished before the request was sent.
     pub(crate) fn verify(&self, sent_at: Sequence, state: TagState, check_sequence: bool) -> TagState {
         let slow = self.slow();
-        if slow.pins > 0 {
+        if slow.pins > 0 || slow.unpinned_at > sent_at {
             return TagState::Pending;
         }
         if slow.sequence == sent_at || !check_sequence {
@@ -123,7 +126,7 @@ impl Cells {
         let fresh = Arc::new(Cell {
             tag: tag.clone(),
             version: AtomicU64::new(0),
-            slow: Mutex::new(Slow { sequence: 0, pins: 0, own_writes: 0, touched: None }),
+            slow: Mutex::new(Slow { sequence: 0, pins: 0, unpinned_at: 0, own_writes: 0, touched: None }),
             home: Arc::downgrade(&self.map),
         });
         let mut place = self.map.entry(tag.clone()).or_default();
@@ -183,6 +186,7 @@ impl Drop for Pins {
             let mut slow = cell.slow();
             slow.pins = slow.pins.saturating_sub(1);
             slow.sequence += 1;
+            slow.unpinned_at = slow.sequence;
         }
     }
 }
@@ -215,7 +219,9 @@ mod tests {
         let mut pins = Pins::new();
         pins.add(Arc::clone(&cell), Moment::ZERO);
         assert_eq!(state(&cell, cell.sequence(), 5), TagState::Pending);
+        let while_pinned = cell.sequence();
         drop(pins);
+        assert_eq!(state(&cell, while_pinned, 5), TagState::Pending, "the reply may be older than the own write");
         state(&cell, before, 5);
         assert_eq!(cell.version(), 0, "a request sent before the pin says nothing after it");
     }

@@ -308,3 +308,48 @@ async fn joined_flight_of_an_own_write() -> u64 {
 async fn flight_joined_across_an_own_write_whose_invalidation_is_deferred() {
     assert_eq!(joined_flight_of_an_own_write().await, 1);
 }
+
+/// A has committed 1, and its invalidation is deferred. A reader of A asks the remote tier, which still takes 0 for valid; before its
+/// reply is back, the invalidation lands. Returns what the reader is given.
+async fn own_write_that_lands_before_a_reply(consistency: Consistency) -> u64 {
+    let store = MemoryStore::shared(Clock::system());
+    let memory = store.node();
+    let a = Arc::new(Node::new((memory.tier(), memory.bus()), None).await);
+    let row = Arc::new(AtomicU64::new(0));
+    assert_eq!(a.read(&row, Consistency::Bounded).await, 0);
+    row.store(1, Ordering::SeqCst);
+
+    memory.fail(Call::End, 1);
+    let first_attempt = memory.hold(Call::End, Point::Before);
+    let writer = tokio::spawn({
+        let a = Arc::clone(&a);
+        async move { a.cache.invalidate([TAG]).await }
+    });
+    patiently(first_attempt.reached()).await;
+    let retry = memory.hold(Call::End, Point::Before);
+    first_attempt.open();
+    assert!(!patiently(writer).await.expect("the writer ends").is_done(), "its first attempt fails");
+    patiently(retry.reached()).await;
+
+    let reply = memory.hold(Call::Fetch, Point::After);
+    let reader = tokio::spawn({
+        let (a, row) = (Arc::clone(&a), Arc::clone(&row));
+        async move { a.read(&row, consistency).await }
+    });
+    patiently(reply.reached()).await;
+    retry.open();
+    patiently(async {
+        while a.cache.stats().deferred_tags > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    reply.open();
+    patiently(reader).await.expect("the reader ends")
+}
+
+#[tokio::test]
+async fn a_reply_overtaken_by_the_landing_of_an_own_write_is_not_served() {
+    assert_eq!(own_write_that_lands_before_a_reply(Consistency::Bounded).await, 1);
+    assert_eq!(own_write_that_lands_before_a_reply(Consistency::Strict).await, 1);
+}
