@@ -202,16 +202,14 @@ impl<'a> Writer<'a> {
             let found = found.filter(|_| comparable);
             self.stale.table(&cascade.table, WHY);
             match &found {
-                // No written row has a value that others could hang on.
-                Some(values) if values.is_empty() => continue,
                 Some(values) if is_key => {
                     values.iter().for_each(|value| self.stale.row(&cascade.table, vec![value.clone()]));
-                    if let Some(child) = child {
-                        self.unless_no_indexes(child, WHY);
-                    }
                 }
-                // Which rows have the value is not known, and their entries are named by their keys.
-                _ => self.stale.all_rows(&cascade.table, WHY),
+                Some(values) => values
+                    .iter()
+                    .for_each(|value| self.stale.index(&cascade.table, &cascade.column.name, value.clone())),
+                None if is_key => self.stale.all_rows(&cascade.table, WHY),
+                None => self.stale.all_indexes(&cascade.table, WHY),
             }
             for next in child.iter().flat_map(|child| &child.cascades) {
                 let same_column = next.from.is(&cascade.column.name);

@@ -74,13 +74,6 @@ pub(crate) fn same_name(one: &str, other: &str) -> bool {
 }
 
 /// A declared dependency: whoever depends on `table` with `column` equal to this entity's `from` depends on this entity's row as well.
-///
-/// What a write of this entity's row then reaches:
-///
-/// - if `column` is the whole primary key of `table`: that row's entries, every index entry, entries of the whole table;
-/// - else every entry of `table`, also those of other values of `column` (`post:*`): an entry of `Post(id)` may hold the row as well, and
-///   its tags do not say so. Whoever wants less leaves the cascade out and names the row in the function itself:
-///   `#[cached(invalidate_on = [Post(author_id = author), User(author)])]`, which costs one tag and no other author's entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cascade {
     /// The dependent table.

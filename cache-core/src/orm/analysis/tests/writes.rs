@@ -1,7 +1,6 @@
 //! What writes make stale.
 
 use super::*;
-use crate::orm::registry::Cascade;
 
 #[track_caller]
 fn check(sql: &str, list: &[Value], expected: &str) {
@@ -253,33 +252,4 @@ fn an_alias_hides_the_name_that_another_table_may_take() {
         one(backend, "UPDATE profile SET text = 'x' WHERE public.profile.user_id = 7", "profile profile:7");
     }
     check("UPDATE profile AS p SET text = 'x' WHERE profile.user_id = 7", &[], "profile profile:*");
-}
-
-fn with_cascade(cascade: Cascade) -> Arc<Registry> {
-    let mut registry = Registry::clone(&registry());
-    let mut info = EntityInfo::of_cached::<entities::user::Entity>();
-    info.cascades = vec![cascade];
-    registry.add(info);
-    Arc::new(registry)
-}
-
-#[test]
-fn row_entries_of_declared_dependents_are_reached() {
-    use entities::{log, post, user};
-    let update = |registry: Arc<Registry>| {
-        let analysis = analyze(PG, r#"UPDATE "user" SET name = 'x' WHERE id = 7 AND city = 'y'"#);
-        sorted(analysis.explain_with(&registry, None).into_iter().map(|stale| stale.tag))
-    };
-    let by_author = with_cascade(Cascade::new(post::Column::AuthorId, user::Column::Id));
-    assert_tags(
-        &update(by_author),
-        "user user:7 user.city=y profile profile:7 post post:*",
-        "`post:8` may hold user 7, and nobody knows that it does",
-    );
-    let by_key = with_cascade(Cascade::new(log::Column::Id, user::Column::Id));
-    assert_tags(
-        &update(by_key),
-        "user user:7 user.city=y profile profile:7 log log:7 log.*",
-        "an entry found by an index of `log` holds the row as well",
-    );
 }
