@@ -74,6 +74,10 @@ pub(crate) fn same_name(one: &str, other: &str) -> bool {
 }
 
 /// A declared dependency: whoever depends on `table` with `column` equal to this entity's `from` depends on this entity's row as well.
+///
+/// Reached are the entries for that index value and those that depend on the whole table; entries of single rows are not, unless
+/// `column` is the table's key: a function that caches a row with something of this entity in it names both,
+/// `invalidate_on = [Post(id), User(author)]`. What the database itself changes through foreign keys reaches every row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cascade {
     /// The dependent table.
