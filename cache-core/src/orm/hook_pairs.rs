@@ -92,12 +92,13 @@ pub(super) async fn begin(engine: &Arc<Engine>, key: HookKey, tags: Vec<Tag>) ->
     Ok(())
 }
 
-/// The hook after: ends the intents of the row, unless another statement on it is under way in this task.
-pub(super) async fn end(key: HookKey) {
+/// The hook after: ends the intents of the row, unless another statement on it is under way in this task. Returns whether the
+/// hook before is known: its tags are free again if `hook_lease` has passed meanwhile.
+pub(super) async fn end(key: HookKey) -> bool {
     let over = {
         let mut buckets = buckets();
         let known = if buckets.contains_key(&key) { key } else { key.unborn() };
-        let Some(bucket) = buckets.get_mut(&known) else { return };
+        let Some(bucket) = buckets.get_mut(&known) else { return false };
         bucket.done += 1;
         take_if_over(&mut buckets, &known)
     };
@@ -106,6 +107,7 @@ pub(super) async fn end(key: HookKey) {
         // A task that was stopped answers by dropping its end.
         let _closed = ended.await;
     }
+    true
 }
 
 /// The statement of `id` never came to its hook after: it failed, or its caller was cancelled.

@@ -11,6 +11,7 @@ use sea_orm::{
 };
 
 use super::{
+    deps,
     hook_pairs::{self, HookKey, Operation},
     observe::{Effect, Observed},
     recognise, registry,
@@ -58,7 +59,7 @@ where
     C: ConnectionTrait,
 {
     let key = HookKey::new::<A::Entity>(Operation::Save, Some(key_of_model::<A>(model)));
-    after(db, key).await;
+    after::<A::Entity, _>(db, key).await;
     Ok(())
 }
 
@@ -89,7 +90,7 @@ where
     A: ActiveModelTrait,
     C: ConnectionTrait,
 {
-    after(db, HookKey::new::<A::Entity>(Operation::Delete, key_of(model))).await;
+    after::<A::Entity, _>(db, HookKey::new::<A::Entity>(Operation::Delete, key_of(model))).await;
     Ok(())
 }
 
@@ -103,10 +104,14 @@ async fn before(cache: &Cache, handed: Handed, key: HookKey, tags: Vec<Tag>) -> 
     begun.map_err(|error| refused(&error))
 }
 
-/// A plain transaction's tags have been pending since `before_*`, so that only a connection's are ended here.
-async fn after<C: ConnectionTrait>(db: &C, key: HookKey) {
-    if handed(db) == Handed::Connection {
-        hook_pairs::end(key).await;
+/// A plain transaction's tags have been pending since `before_*`, so that only a connection's are ended here. Of a statement
+/// that took longer than `hook_lease` they were given up while it ran, and whatever was filled meanwhile may be stale.
+async fn after<E: EntityTrait, C: ConnectionTrait>(db: &C, key: HookKey) {
+    if handed(db) == Handed::Connection
+        && !hook_pairs::end(key).await
+        && let Some(cache) = Cache::installed()
+    {
+        let _outcome = cache.invalidate(deps::table_tags::<E>()).await;
     }
 }
 

@@ -174,6 +174,21 @@ async fn a_save_that_fails_stays_pending_for_the_hook_lease_and_no_longer() {
 }
 
 #[tokio::test]
+async fn a_save_that_takes_longer_than_the_hook_lease_is_made_good_for_afterwards() {
+    let bench = Bench::new().await;
+    let model = renamed(1, "x");
+    super::before_save(&model, &bench.db, false).await.unwrap();
+    bench.wait_hook_lease().await;
+    bench.fill().await;
+    assert_eq!(bench.stale().await, [""; 0], "what was read before the statement landed is kept");
+    let saved = gadget::Model { id: 1, name: "x".into() };
+    super::after_save::<gadget::ActiveModel, _>(&saved, &bench.db, false).await.unwrap();
+    let stale = bench.stale().await;
+    assert!(stale.contains(&"gadgets") && stale.contains(&"gadget 1"), "{stale:?}");
+    assert_eq!(bench.pending().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn saves_of_one_row_in_one_task_are_over_when_the_last_one_is() {
     let bench = Bench::new().await;
     let (one, two) = tokio::join!(renamed(1, "x").update(&bench.db), renamed(1, "y").update(&bench.db));
