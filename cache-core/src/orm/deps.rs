@@ -76,7 +76,7 @@ pub fn index_dep<E: EntityTrait>(deps: &mut Deps, column: E::Column, value: Valu
 }
 
 /// The tags that an explicit invalidation of a whole table makes stale: the same as writes of any kind to any of its rows would.
-pub fn table_tags<E: EntityTrait>() -> Vec<Tag> {
+pub(crate) fn table_tags<E: EntityTrait>() -> Vec<Tag> {
     registry::register::<E>();
     analysis::table_written(&registry::current(), &table_of::<E>())
 }
@@ -182,19 +182,19 @@ mod tests {
         );
     }
 
-    fn text(tags: Vec<Tag>) -> Vec<String> {
+    fn text(tags: &[Tag]) -> Vec<String> {
         tags.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn explicit_tags_reach_every_entry_of_the_row() {
-        assert_eq!(text(row_tags::<log::Entity>(7)), ["log", "log:7", "log.*"]);
+        assert_eq!(text(&row_tags::<log::Entity>(7)), ["log", "log:7", "log.*"]);
         register_info(EntityInfo::of_cached::<post::Entity>());
-        let by_author = text(index_tags::<post::Entity>(post::Column::AuthorId, &3.into()));
+        let by_author = text(&index_tags::<post::Entity>(post::Column::AuthorId, &3.into()));
         assert!(by_author.starts_with(&["post".into(), "post.author_id=3".into()]), "{by_author:?}");
-        let by_title = text(index_tags::<post::Entity>(post::Column::Title, &"x".into()));
+        let by_title = text(&index_tags::<post::Entity>(post::Column::Title, &"x".into()));
         assert!(by_title.starts_with(&["post".into(), "post:*".into()]), "{by_title:?}");
-        assert_eq!(text(table_tags::<log::Entity>()), ["log", "log:*"]);
+        assert_eq!(text(&table_tags::<log::Entity>()), ["log", "log:*"]);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         register_info(EntityInfo::of_cached::<user::Entity>());
         register_info(EntityInfo::of_cached::<tagging::Entity>());
         let reached = |tags: Vec<Tag>, expected: &[&str]| {
-            let found = text(tags);
+            let found = text(&tags);
             expected.iter().for_each(|tag| assert!(found.iter().any(|known| known == tag), "{tag} in {found:?}"));
         };
         // The database deletes posts and their tags with a user; the profile is declared to depend on the user.
@@ -229,9 +229,9 @@ mod tests {
         }
         registry.add_view("profile", &["portrait"]);
         let info = registry.entity("user").expect("known").clone();
-        let found = text(analysis::row_written(&registry, &info, &["7".to_owned()]));
+        let found = text(&analysis::row_written(&registry, &info, &["7".to_owned()]));
         assert_eq!(found, ["post", "post:*", "profile", "profile:7", "user", "user:7", "user.*"]);
-        let view = text(analysis::table_written(&registry, "profile"));
+        let view = text(&analysis::table_written(&registry, "profile"));
         assert_eq!(view, ["portrait", "portrait:*", "profile", "profile:*"]);
     }
 }

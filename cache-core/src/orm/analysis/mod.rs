@@ -65,6 +65,7 @@ impl Analysis {
 
     /// Whether the text itself begins or ends a transaction or a savepoint, which nobody can follow: writes between
     /// such texts count as committed one by one.
+    #[cfg(test)]
     pub(crate) fn controls_transaction(&self) -> bool {
         self.facts.controls_transaction
     }

@@ -71,12 +71,6 @@ fn change(change: impl FnOnce(&mut Registry)) {
     change(Arc::make_mut(&mut registry));
 }
 
-/// What is known of the entity of that table; the name is compared without case.
-#[must_use]
-pub(crate) fn entity(table: &str) -> Option<Arc<EntityInfo>> {
-    current().entity(&table.to_lowercase()).cloned()
-}
-
 /// Makes an entity known. Doing it again is cheap and changes nothing.
 pub fn register<E: EntityTrait>() {
     let id = TypeId::of::<E>();

@@ -16,7 +16,7 @@ pub(super) struct Shop {
     pub(super) cache: Cache,
     pub(super) db: CachedConnection,
     // Removed with the handle.
-    pub(super) database: TestDatabase,
+    _database: TestDatabase,
 }
 
 /// Every entry, by the name of what it depends on.
@@ -69,7 +69,7 @@ impl Shop {
         tag::Entity::insert_many(tags).exec(&plain).await.unwrap();
         let link = post_tag::ActiveModel { post_id: Set(1), tag_id: Set(1) };
         post_tag::Entity::insert(link).exec(&plain).await.unwrap();
-        let shop = Self { db: cache.wrap(plain), cache, database };
+        let shop = Self { db: cache.wrap(plain), cache, _database: database };
         shop.fill().await;
         shop
     }
