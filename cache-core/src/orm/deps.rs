@@ -211,10 +211,10 @@ mod tests {
         reached(row_tags::<user::Entity>(7), &row);
         reached(
             index_tags::<user::Entity>(user::Column::City, &"oslo".into()),
-            &["user.city=oslo", "post:*", "profile:*"],
+            &["user.city=oslo", "post:*", "profile.*"],
         );
         reached(index_tags::<post::Entity>(post::Column::AuthorId, &3.into()), &["post.author_id=3", "tagging:*"]);
-        reached(table_tags::<user::Entity>(), &["user:*", "post:*", "tagging:*", "profile:*"]);
+        reached(table_tags::<user::Entity>(), &["user:*", "post:*", "tagging:*", "profile.*"]);
     }
 
     #[test]
