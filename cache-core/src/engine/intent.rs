@@ -67,7 +67,8 @@ impl Engine {
         Ok(())
     }
 
-    fn new_intent(self: &Arc<Self>, mut tags: Vec<Tag>) -> WriteIntent {
+    /// Makes tags pending on this node, at once; [`WriteIntent::begin`] tells the others.
+    pub(crate) fn new_intent(self: &Arc<Self>, mut tags: Vec<Tag>) -> WriteIntent {
         tags.sort_unstable();
         tags.dedup();
         if tags.len() > INTENT_TAGS_MAX {
@@ -180,7 +181,8 @@ impl WriteIntent {
         }
     }
 
-    async fn begin(&mut self) -> Result<(), Error> {
+    /// Tells the remote tier. Fails only if it cannot be reached and the cache is set to refuse the write.
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         let lease = self.engine.settings.intent_lease;
         // The lease is counted from before the request was sent.
         let sent = self.engine.clock.now();

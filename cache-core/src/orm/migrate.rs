@@ -53,13 +53,11 @@ impl Watch {
         }
         let watch = Arc::clone(self);
         let running = Arc::clone(&engine);
+        // Pending on this node before the caller goes on.
+        let mut intent = engine.new_intent(vec![Tag::all()]);
         let _unless_closed = engine.tasks().spawn(async move {
             // A refusal concerns writes that can still be stopped; this one cannot.
-            let Ok(mut intent) = running.begin_write(vec![Tag::all()]).await else {
-                watch.until.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let _outcome = running.invalidate(vec![Tag::all()]).await;
-                return;
-            };
+            let _refused = intent.begin().await;
             let _held = intent.hold(watch.quiet(&running)).await;
             let _outcome = intent.finish().await;
         });
