@@ -97,6 +97,11 @@ pub enum Event<'a> {
         /// Whether the other process delivered.
         delivered: bool,
     },
+    /// As many loads ran as `loads_in_flight_max` allows: one more waited.
+    PlaceWaited {
+        /// The annotated function, or `""`.
+        function: &'static str,
+    },
     /// The circuit breaker before the remote tier opened (`true`) or closed.
     Breaker {
         /// Whether it is open now.

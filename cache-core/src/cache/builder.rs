@@ -119,6 +119,13 @@ impl CacheBuilder {
         self
     }
 
+    /// How many loads of this process may run at a time: what the database gets to do at once, however many entries end together.
+    /// More loads wait, within their hard timeout if there is one. A load that another one needs counts as part of that one. Default: 1,024.
+    pub fn loads_in_flight_max(mut self, loads: usize) -> Self {
+        self.config.loads_in_flight_max = loads;
+        self
+    }
+
     /// How long local hits are trusted after the last sign of life of the bus. Default: 1 second.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.config.lease = lease;
@@ -311,6 +318,7 @@ fn engine_settings(config: &CacheConfig, mutation: Option<Mutation>) -> EngineSe
         },
         compression: Compression { kind: config.compression, threshold_bytes: config.compression_bytes_min },
         payload_bytes_max: config.payload_bytes_max,
+        loads_in_flight_max: config.loads_in_flight_max,
         lease: config.lease,
         intent_lease: config.intent_lease,
         hook_lease: config.hook_lease,
@@ -364,6 +372,9 @@ fn check(config: &CacheConfig) -> Result<(), Error> {
     }
     if config.payload_bytes_max == 0 {
         return Err(setting("payload_bytes_max", "is 0, so that no value could be stored"));
+    }
+    if config.loads_in_flight_max == 0 {
+        return Err(setting("loads_in_flight_max", "is 0, so that nothing could be loaded"));
     }
     if config.deferred_tags_max == 0 {
         return Err(setting("deferred_tags_max", "is 0; at least 1 tag has to be able to wait"));
@@ -424,6 +435,7 @@ mod tests {
             ("capacity", |c| c.capacity = Capacity::Entries(0)),
             ("capacity", |c| c.capacity = Capacity::Bytes(0)),
             ("payload_bytes_max", |c| c.payload_bytes_max = 0),
+            ("loads_in_flight_max", |c| c.loads_in_flight_max = 0),
             ("lease", |c| c.lease = Duration::from_millis(1)),
             ("intent_lease", |c| c.intent_lease = Duration::ZERO),
             ("hook_lease", |c| c.hook_lease = Duration::ZERO),

@@ -97,6 +97,8 @@ pub struct CacheConfig {
     pub compression_bytes_min: usize,
     /// Encoded values above this many bytes are not stored. Default: 1 MiB.
     pub payload_bytes_max: usize,
+    /// Loads of this process that run at a time; the others wait. Default: 1,024.
+    pub loads_in_flight_max: usize,
     /// How long local hits are trusted after the last sign of life of the bus: the staleness of a node that is cut off.
     /// From 50 ms to 60 s. Default: `"1s"`.
     #[serde(with = "span")]
@@ -150,6 +152,7 @@ impl Default for CacheConfig {
             compression: CompressionKind::default(),
             compression_bytes_min: 1_024,
             payload_bytes_max: 1 << 20,
+            loads_in_flight_max: 1_024,
             lease: Duration::from_secs(1),
             intent_lease: Duration::from_secs(5),
             hook_lease: Duration::from_secs(5),

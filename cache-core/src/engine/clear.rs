@@ -11,6 +11,7 @@ use crate::{
         load::Lead,
         lock::{LOCK_TTL, LoadLock, POLL_MAX, POLL_MIN},
         lookup::Found,
+        places::while_away,
         read::{Call, Shared, WAIT_MAX},
         scope::LoadScope,
         turns::Place,
@@ -111,7 +112,7 @@ impl Engine {
             match self.turns.take(call.read.key, self.clock.now()) {
                 Place::Lead(waiting) => {
                     // Without its turn after all this time, the caller loads beside whoever has it.
-                    lead.turn = self.clock.timeout(WAIT_MAX, waiting.turn()).await;
+                    lead.turn = while_away(self.clock.timeout(WAIT_MAX, waiting.turn())).await;
                     let (captured, _) = self.capture_for(call, None, None).await;
                     return Clearance::Load(Cleared { captured, lead, lock: None });
                 }

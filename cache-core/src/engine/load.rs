@@ -1,6 +1,11 @@
 //! Runs a loader: within its timeouts, with what may answer in its stead, and for all who wait.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use crate::{
     engine::{
@@ -86,10 +91,14 @@ impl Engine {
         let strict = policy.consistency == Consistency::Strict;
         let (statements, ttl) = (deps.is_auto(), policy.kept());
         let scope = LoadScope::new(self, ScopeOf { flight: lead.flight(), statements, strict, ttl, declared });
-        let begun = self.clock.now();
-        let loading = scope.run(loader(scope.clone()));
+        let begun = OnceLock::new();
+        let loading = self.in_a_place(read.function.name(), async {
+            // A load is as dear as its loader, not as the queue before it.
+            let _first = begun.set(self.clock.now());
+            scope.run(loader(scope.clone())).await
+        });
         let loaded = self.within_timeouts(read, policy, fallback, loading).await;
-        let load_cost = self.clock.now().since(begun);
+        let load_cost = begun.get().map_or(Duration::ZERO, |begun| self.clock.now().since(*begun));
         self.count_load(read.function.name(), load_cost, matches!(loaded, Loaded::Done(_)));
 
         let ((value, entry), why) = match loaded {

@@ -16,6 +16,7 @@ mod load;
 mod lock;
 mod lookup;
 mod mutation;
+mod places;
 mod read;
 mod refresh;
 mod remove;
@@ -39,7 +40,7 @@ use tokio::sync::watch;
 
 use self::{
     breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, lock::HeldLocks,
-    refresh::Refreshes, remove::Removals, stats::Counters, tasks::Tasks, turns::Turns,
+    places::Places, refresh::Refreshes, remove::Removals, stats::Counters, tasks::Tasks, turns::Turns,
 };
 pub use self::{
     deferred::Invalidation,
@@ -87,6 +88,7 @@ pub(crate) struct Engine {
     lease: Lease,
     flights: Flights,
     turns: Turns,
+    places: Places,
     refreshes: Refreshes,
     held_locks: HeldLocks,
     deferred: Arc<Deferred>,
@@ -112,6 +114,7 @@ impl Engine {
             lease: Lease::new(),
             flights: Flights::new(),
             turns: Turns::new(),
+            places: Places::new(parts.settings.loads_in_flight_max),
             refreshes: Refreshes::default(),
             held_locks: HeldLocks::default(),
             deferred: Arc::new(Deferred::new(parts.settings.deferred_tags_max)),
@@ -162,6 +165,7 @@ impl Engine {
             local_weight,
             cells: self.cells.len() as u64,
             deferred_tags: self.deferred.len() as u64,
+            loads_in_flight: self.places.taken() as u64,
             ..self.counters.snapshot()
         }
     }

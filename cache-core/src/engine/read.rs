@@ -13,6 +13,7 @@ use crate::{
         load::{Lead, Load},
         lookup::{Found, Lookup},
         mutation::Mutation,
+        places::while_away,
         refresh::Refreshing,
         scope::LoadScope,
     },
@@ -311,7 +312,7 @@ impl Engine {
 
     /// Waits for a load that another caller runs, and not for ever: that caller's future may never be polled again.
     pub(super) async fn outcome_of(&self, flight: &Flight) -> Outcome {
-        self.clock.timeout(WAIT_MAX, flight.outcome()).await.unwrap_or(Outcome::Failed(None))
+        while_away(self.clock.timeout(WAIT_MAX, flight.outcome())).await.unwrap_or(Outcome::Failed(None))
     }
 
     fn may_share(&self, flight: &Flight) -> bool {

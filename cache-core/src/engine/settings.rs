@@ -30,6 +30,8 @@ pub(crate) struct EngineSettings {
     pub(crate) policy: Policy,
     pub(crate) compression: Compression,
     pub(crate) payload_bytes_max: usize,
+    /// Loads beyond this many wait for one to end.
+    pub(crate) loads_in_flight_max: usize,
     /// How long local hits are trusted after the last sign of life of the bus.
     pub(crate) lease: Duration,
     /// How long a write intent keeps its tags pending if its writer is not heard of again.

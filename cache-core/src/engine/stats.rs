@@ -24,6 +24,8 @@ macro_rules! counters {
             pub cells: u64,
             /// Invalidations that have not reached the remote tier yet, in tags.
             pub deferred_tags: u64,
+            /// Loads that run now.
+            pub loads_in_flight: u64,
         }
 
         impl Counters {
@@ -53,6 +55,8 @@ counters! {
     refreshes,
     /// Reads that waited for another process's load.
     lock_waits,
+    /// Loads that waited for one of `loads_in_flight_max` places.
+    place_waits,
     /// Reads that went past the cache: inside transactions, or with arguments that cannot be a key.
     bypasses,
     /// Times a loader ran.

@@ -3,6 +3,7 @@
 mod loading;
 mod nested;
 mod outage;
+mod places;
 mod races;
 mod reading;
 

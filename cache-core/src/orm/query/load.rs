@@ -252,5 +252,6 @@ where
         };
         cache.engine().refresh(&read, || deps, part).await
     });
-    join_all(parts).await.into_iter().collect()
+    // The parts wait for each other: they are one load.
+    cache.engine().in_a_place(Kind::ALL.function.name(), join_all(parts)).await.into_iter().collect()
 }
