@@ -39,8 +39,8 @@ use std::{
 use tokio::sync::watch;
 
 use self::{
-    breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, lock::HeldLocks,
-    places::Places, refresh::Refreshes, remove::Removals, stats::Counters, tasks::Tasks, turns::Turns,
+    breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, lock::HeldLocks, places::Places,
+    refresh::Refreshes, remove::Removals, stats::Counters, tasks::Tasks, turns::Turns,
 };
 pub use self::{
     deferred::Invalidation,
