@@ -43,7 +43,10 @@ fn every_line_that_went_is_quoted_or_only_had_its_type_renamed() {
         for line in lines.difference(&after[&file]) {
             let renamed = line.replace("DatabaseConnection", "CachedConnection");
             let said = names_the_package(line) || quoted.get(&file).is_some_and(|lines| lines.contains(line));
-            assert!(said || after[&file].contains(&renamed), "docs/adopt.md does not say what became of {line:?} in {file}");
+            assert!(
+                said || after[&file].contains(&renamed),
+                "docs/adopt.md does not say what became of {line:?} in {file}"
+            );
         }
     }
 }
