@@ -1,0 +1,98 @@
+//! Runs every benchmark, and writes `docs/benchmarks.md`.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    time::Instant,
+};
+
+use clap::Args;
+
+use crate::report::header;
+
+/// One benchmark as `all` runs it.
+struct Entry {
+    name: &'static str,
+    /// Sizes with which everything together ends within 15 minutes on two cores.
+    arguments: &'static [&'static str],
+    /// What it measures, how, and what the figures mean.
+    text: &'static str,
+}
+
+/// In the order of the page. A benchmark that is added gets a line here.
+const ENTRIES: &[Entry] = &[Entry { name: "stampede", arguments: &[], text: include_str!("../text/stampede.md") }];
+
+/// Runs every benchmark, one process each, and writes the tables and charts to `docs/`.
+#[derive(Args, Debug)]
+pub(crate) struct All {
+    /// Only these, by name; the page then has only these.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Where `benchmarks.md` and `benchmarks/*.svg` are written. Default: `docs` in the repository.
+    #[arg(long)]
+    docs: Option<PathBuf>,
+}
+
+impl All {
+    /// Succeeds if every benchmark did.
+    pub(crate) fn run(self) -> ExitCode {
+        let docs = self.docs.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs"));
+        let place = tempfile::tempdir().expect("a temporary directory can be made");
+        let begun = Instant::now();
+        let mut failed = Vec::new();
+        let mut page = format!("{}\n{}\n", include_str!("../text/head.md"), header().replace('\n', "\n\n").trim_end());
+        for entry in
+            ENTRIES.iter().filter(|entry| self.only.is_empty() || self.only.iter().any(|name| name == entry.name))
+        {
+            let run = run(entry, place.path());
+            println!("{:<22} {:>4} s  {}", entry.name, run.seconds, run.figures);
+            if !run.succeeded {
+                failed.push(entry.name);
+            }
+            let tables = fs::read_to_string(place.path().join(format!("{}.md", entry.name)));
+            let tables = tables.unwrap_or_else(|_| "This run did not end well; there are no figures.\n".to_owned());
+            page.push_str(&format!("\n{}\n{tables}\n`{}`\n", entry.text.trim_end(), run.figures));
+        }
+        page.push_str(&format!("\nAll of it took {} s.\n", begun.elapsed().as_secs()));
+        save(&docs, &page, place.path());
+        if failed.is_empty() {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("failed: {}", failed.join(", "));
+        ExitCode::FAILURE
+    }
+}
+
+struct Run {
+    succeeded: bool,
+    figures: String,
+    seconds: u64,
+}
+
+/// A process of its own for each: what one leaves in memory is nothing to the next.
+fn run(entry: &Entry, place: &Path) -> Run {
+    let begun = Instant::now();
+    let mut command = Command::new(env::current_exe().expect("a running program knows its file"));
+    command.arg(entry.name).args(entry.arguments).arg("--json").arg("--save").arg(place).stderr(Stdio::inherit());
+    let output = command.output().expect("one's own program can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let figures = text.lines().last().filter(|line| line.starts_with('{')).unwrap_or("{}").to_owned();
+    Run { succeeded: output.status.success(), figures, seconds: begun.elapsed().as_secs() }
+}
+
+fn save(docs: &Path, page: &str, place: &Path) {
+    let charts = docs.join("benchmarks");
+    fs::create_dir_all(&charts).expect("the directory of the charts can be made");
+    for file in fs::read_dir(place).expect("one's own directory can be read").flatten() {
+        if file.path().extension().is_some_and(|extension| extension == "svg") {
+            fs::copy(file.path(), charts.join(file.file_name())).expect("a chart can be copied");
+        }
+    }
+    // What ends a paragraph is one empty line.
+    let mut page = page.to_owned();
+    while page.contains("\n\n\n") {
+        page = page.replace("\n\n\n", "\n\n");
+    }
+    fs::write(docs.join("benchmarks.md"), page).expect("the page can be written");
+}
