@@ -32,10 +32,14 @@ pub fn table_dep<E: EntityTrait>(deps: &mut Deps) {
 
 /// Depends on one row of `E`. A key that has no [canonical text](crate::Tag::row) depends on the table.
 pub fn row_dep<E: EntityTrait>(deps: &mut Deps, key: <E::PrimaryKey as PrimaryKeyTrait>::ValueType) {
+    row_dep_by_values::<E>(deps, &key.into_value_tuple().into_iter().collect::<Vec<Value>>());
+}
+
+/// As [`row_dep`], by the values of the key's columns.
+pub(crate) fn row_dep_by_values<E: EntityTrait>(deps: &mut Deps, key: &[Value]) {
     let alone = add_entity(deps);
     registry::register::<E>();
-    let key: Vec<Value> = key.into_value_tuple().into_iter().collect();
-    match precise::<E>().and_then(|info| canonical_key(&info, &key).map(|key| (info, key))) {
+    match precise::<E>().and_then(|info| canonical_key(&info, key).map(|key| (info, key))) {
         Some((info, key)) => {
             deps.push(Tag::row(&info.table, &key));
             deps.push(Tag::rows(&info.table));

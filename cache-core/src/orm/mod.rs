@@ -21,6 +21,7 @@ pub(crate) mod registry;
 mod relay;
 #[cfg(feature = "rbac")]
 mod restricted;
+pub(crate) mod row_entry;
 mod run;
 mod savepoint;
 #[cfg(all(feature = "schema-sync", any(feature = "sqlx-mysql", feature = "sqlx-postgres", feature = "sqlx-sqlite")))]

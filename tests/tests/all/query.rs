@@ -4,6 +4,7 @@ mod associations;
 mod forms;
 mod keys;
 mod places;
+mod rows;
 mod stale;
 // SeaORM's macros make everything public.
 #[allow(unreachable_pub)]

@@ -14,6 +14,7 @@ use crate::{
     orm::{
         analysis::{Analysis, analyze},
         recognise::{self, Reached},
+        row_entry::Row,
     },
     policy::PolicyOverride,
     tag::Tag,
@@ -51,11 +52,21 @@ pub(super) struct Wishes {
     pub(super) tags: Vec<Tag>,
     /// In place of the statement.
     pub(super) key: Option<String>,
+    /// Finds out whether the statement asks for a row that has an entry of its own.
+    pub(super) row: Option<RowOf>,
 }
 
+/// The row entry that a statement asks for, of values with this schema.
+pub(super) type RowOf = fn(&Statement, Option<u64>) -> Option<Row>;
+
 impl Wishes {
+    /// The row entry that answers the statement, if nothing is wished for that sets the query apart from it.
+    pub(super) fn row(&self, statement: &Statement, schema: Option<u64>) -> Option<Row> {
+        self.row.filter(|_| self.key.is_none() && self.tags.is_empty())?(statement, schema)
+    }
+
     pub(super) fn new(policy: PolicyOverride) -> Self {
-        Self { policy, tags: Vec::new(), key: None }
+        Self { policy, tags: Vec::new(), key: None, row: None }
     }
 }
 

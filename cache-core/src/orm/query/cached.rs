@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, PaginatorTrait, Selector, SelectorTrait};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    answer::{Kind, Question, Reach, Wishes},
+    answer::{Kind, Question, Reach, RowOf, Wishes},
     pages::CachedPages,
     spy::Spy,
 };
@@ -65,6 +65,12 @@ where
         Self { selector, wires, wishes: Wishes::new(policy) }
     }
 
+    /// A query whose statement may ask for a row that has an entry of its own.
+    pub(super) fn of_rows(mut self, row: RowOf) -> Self {
+        self.wishes.row = Some(row);
+        self
+    }
+
     /// Adds tags that the result depends on besides what the statement reads. A statement whose tables the cache does not know (views, functions
     /// of your own) is stored only with such tags: then it is up to them to cover it. A string is a free name.
     pub fn tags<I>(mut self, tags: I) -> Self
@@ -91,11 +97,15 @@ where
         let Self { selector, wires, wishes } = self;
         let Some((reach, spy)) = reach(db, Kind::ONE) else { return selector.one(db).await };
         let Some(statement) = Spy::watch(selector.one(spy)) else { return Err(unseen()) };
-        let question = Question { kind: Kind::ONE, result: type_name::<S>(), statement, wishes: &wishes };
         let load = async |statement| match db.query_one_raw(statement).await? {
             Some(row) => S::from_raw_query_result(row).map(Some),
             None => Ok(None),
         };
+        if let Some(row) = wishes.row(&statement, wires.one.map(|wire| (wire.schema)())) {
+            let answer = row.answer(&reach.cache, &wishes.policy, wires.one, || load(statement));
+            return reach.heard(answer).await;
+        }
+        let question = Question { kind: Kind::ONE, result: type_name::<S>(), statement, wishes: &wishes };
         question.answer(&reach, wires.one, presence_of_one, load).await
     }
 

@@ -10,7 +10,10 @@ use super::{
     cached::{CachedQuery, Wires},
     many::CachedQueryMany,
 };
-use crate::{orm::registry::register, policy::PolicyOverride};
+use crate::{
+    orm::{registry::register, row_entry::Row},
+    policy::PolicyOverride,
+};
 
 /// Lets a query be answered from the cache.
 ///
@@ -102,12 +105,12 @@ where
         E::Model: Serialize + DeserializeOwned,
     {
         register::<E>();
-        self.into_model::<E::Model>().cached(policy)
+        self.into_model::<E::Model>().cached(policy).of_rows(Row::asked_by::<E>)
     }
 
     fn cached_local(self, policy: impl Into<PolicyOverride>) -> Self::Cached {
         register::<E>();
-        self.into_model::<E::Model>().cached_local(policy)
+        self.into_model::<E::Model>().cached_local(policy).of_rows(Row::asked_by::<E>)
     }
 }
 

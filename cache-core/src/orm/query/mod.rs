@@ -9,6 +9,7 @@ mod pages;
 mod related;
 mod spy;
 
+pub(in crate::orm) use self::spy::Spy;
 pub use self::{
     cached::CachedQuery, extend::CacheQuery, load::CachedLoader, many::CachedQueryMany, pages::CachedPages,
     related::CachedRelated,

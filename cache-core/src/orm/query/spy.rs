@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 ///
 /// SeaORM's selectors keep their statements to themselves, and add limits and counts of their own when they are run.
 #[derive(Debug)]
-pub(super) struct Spy(DbBackend);
+pub(in crate::orm) struct Spy(DbBackend);
 
 static MYSQL: Spy = Spy(DbBackend::MySql);
 static POSTGRES: Spy = Spy(DbBackend::Postgres);
@@ -21,7 +21,7 @@ thread_local! {
 
 impl Spy {
     /// A connection to that kind of database; `None` for one that SeaORM has learnt of since.
-    pub(super) fn on(backend: DbBackend) -> Option<&'static Self> {
+    pub(in crate::orm) fn on(backend: DbBackend) -> Option<&'static Self> {
         match backend {
             DbBackend::MySql => Some(&MYSQL),
             DbBackend::Postgres => Some(&POSTGRES),
@@ -31,7 +31,7 @@ impl Spy {
     }
 
     /// The last statement that `work` runs on the spy. Nothing in it waits.
-    pub(super) fn watch<T>(work: impl Future<Output = Result<T, DbErr>>) -> Option<Statement> {
+    pub(in crate::orm) fn watch<T>(work: impl Future<Output = Result<T, DbErr>>) -> Option<Statement> {
         ASKED.take();
         let _no_rows = work.now_or_never()?;
         ASKED.take()
