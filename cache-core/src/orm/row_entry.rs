@@ -231,8 +231,7 @@ mod tests {
     #[test]
     fn the_entry_depends_on_its_row() {
         let row = Row::with_schema::<user::Entity>(vec![7.into()], None);
-        let deps: Vec<String> =
-            row.iter().flat_map(|row| row.deps().tags()).map(|tag| tag.to_string()).collect();
+        let deps: Vec<String> = row.iter().flat_map(|row| row.deps().tags()).map(|tag| tag.to_string()).collect();
         assert_eq!(deps, ["*", "user:7", "user:*", "user:+"]);
     }
 }
