@@ -21,10 +21,11 @@ pub mod prelude;
 mod redis;
 mod schema;
 mod tag;
+pub mod toolkit;
 
 #[cfg(feature = "redis")]
 pub use self::redis::RedisSettings;
-pub use cache::{Cache, CacheBuilder, CacheConfig, Capacity, Eviction};
+pub use cache::{Cache, CacheBuilder, CacheConfig, Capacity, Eviction, ToolkitCount};
 pub use clock::{Clock, Moment};
 pub use engine::{Explanation, Invalidation, LoadScope, PurgeProgress, Stats, TagReport, Validity, WhenRemoteIsDown};
 pub use error::{Error, ErrorKind};
@@ -50,13 +51,13 @@ pub mod __private;
 #[doc(hidden)]
 pub mod __testing {
     #[cfg(feature = "redis")]
-    pub use crate::redis::{Connected, connect};
+    pub use crate::redis::{Connected, Opened, connect, open};
     pub use crate::{
         engine::{
             Mutation,
             call::{Deps, Function, Presence, Read},
         },
-        memory::{Call, Gate, MemoryNode, MemoryStore, Point},
+        memory::{Call, Gate, MemoryNode, MemoryStore, MemoryTools, Point},
         orm::deps::{index_dep, index_tags, row_dep, row_tags, table_dep},
         ports::*,
     };

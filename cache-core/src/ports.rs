@@ -1,5 +1,7 @@
 //! What the engine asks of a remote tier and of a bus.
 
+pub mod toolkit;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;

@@ -10,9 +10,9 @@ use crate::{
     error::{Error, ErrorKind},
     event::{Event, EventListener},
     local::MokaTier,
-    memory::MemoryStore,
+    memory::{MemoryStore, MemoryTools},
     policy::{CodecKind, CompressionKind, Consistency, Policy, SPAN_MAX, TierChoice, XFETCH_BETA_MAX},
-    ports::{Bus, RemoteTier},
+    ports::{Bus, RemoteTier, toolkit::ToolStore},
 };
 
 /// Settings of a [`Cache`] to be. Every setter has a default, and `build()` names the setting that cannot work.
@@ -23,6 +23,7 @@ pub struct CacheBuilder {
     clock: Clock,
     listener: Option<EventListener>,
     parts: Option<Ports>,
+    tools: Option<ToolsPart>,
     mutation: Option<Mutation>,
 }
 
@@ -31,6 +32,17 @@ pub struct CacheBuilder {
 struct Ports {
     remote: Arc<dyn RemoteTier>,
     bus: Arc<dyn Bus>,
+    tools: Option<Arc<dyn ToolStore>>,
+}
+
+/// A store of the toolkit handed in by a test.
+#[derive(Clone)]
+struct ToolsPart(Arc<dyn ToolStore>);
+
+impl std::fmt::Debug for ToolsPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ToolsPart")
+    }
 }
 
 impl std::fmt::Debug for Ports {
@@ -41,7 +53,7 @@ impl std::fmt::Debug for Ports {
 
 impl CacheBuilder {
     pub(crate) fn new(config: CacheConfig) -> Self {
-        Self { config, clock: Clock::system(), listener: None, parts: None, mutation: None }
+        Self { config, clock: Clock::system(), listener: None, parts: None, tools: None, mutation: None }
     }
 
     /// Redis as the shared tier and the bus: `redis://user:password@host:port/db`, `rediss://` for TLS, `unix://` for a socket.
@@ -231,7 +243,14 @@ impl CacheBuilder {
     /// A remote tier and a bus made elsewhere.
     #[doc(hidden)]
     pub fn ports(mut self, remote: Arc<dyn RemoteTier>, bus: Arc<dyn Bus>) -> Self {
-        self.parts = Some(Ports { remote, bus });
+        self.parts = Some(Ports { remote, bus, tools: None });
+        self
+    }
+
+    /// A store of the toolkit made elsewhere.
+    #[doc(hidden)]
+    pub fn tools(mut self, tools: Arc<dyn ToolStore>) -> Self {
+        self.tools = Some(ToolsPart(tools));
         self
     }
 
@@ -261,6 +280,11 @@ impl CacheBuilder {
             Capacity::Entries(entries) => (entries, false),
             Capacity::Bytes(bytes) => (bytes, true),
         };
+        let tools = self
+            .tools
+            .map(|part| part.0)
+            .or(ports.tools)
+            .unwrap_or_else(|| Arc::new(MemoryTools::new(self.clock.clone())));
         let patience = self.config.total_deadline + self.config.connect_deadline;
         let engine = Engine::start(Parts {
             clock: self.clock,
@@ -274,7 +298,7 @@ impl CacheBuilder {
         // Reads before the subscription stands are correct, only slower; a start need not wait for a dead Redis.
         let _subscribed = engine.wait_until_subscribed(patience).await;
         advise(&engine);
-        Ok(Cache::of(engine))
+        Ok(Cache::of(engine, tools))
     }
 }
 
@@ -282,7 +306,7 @@ impl CacheBuilder {
 fn ports(config: &CacheConfig, clock: &Clock) -> Result<Ports, Error> {
     let Some(url) = &config.redis_url else {
         let store = MemoryStore::new(clock.clone());
-        return Ok(Ports { remote: store.tier(), bus: store.bus() });
+        return Ok(Ports { remote: store.tier(), bus: store.bus(), tools: None });
     };
     #[cfg(feature = "redis")]
     {
@@ -291,8 +315,8 @@ fn ports(config: &CacheConfig, clock: &Clock) -> Result<Ports, Error> {
             config.response_deadline,
             config.total_deadline,
         );
-        let (remote, bus) = crate::redis::connect(&settings, clock).map_err(|error| setting("redis_url", error))?;
-        Ok(Ports { remote, bus })
+        let opened = crate::redis::open(&settings, clock).map_err(|error| setting("redis_url", error))?;
+        Ok(Ports { remote: opened.remote, bus: opened.bus, tools: Some(opened.tools) })
     }
     #[cfg(not(feature = "redis"))]
     Err(setting("redis_url", format!("is {url:?}, but the feature `redis` is not compiled in")))

@@ -4,12 +4,15 @@ mod builder;
 mod config;
 mod direct;
 mod installed;
+mod tools;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub(crate) use self::tools::Tools;
 pub use self::{
     builder::CacheBuilder,
     config::{CacheConfig, Capacity, Eviction},
+    tools::ToolkitCount,
 };
 use crate::{
     engine::{
@@ -17,6 +20,7 @@ use crate::{
         call::{Deps, Read},
     },
     error::Error,
+    ports::toolkit::ToolStore,
     tag::Tag,
 };
 
@@ -39,6 +43,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Cache {
     engine: Arc<Engine>,
+    tools: Arc<Tools>,
 }
 
 impl Cache {
@@ -52,8 +57,13 @@ impl Cache {
         CacheBuilder::new(config)
     }
 
-    pub(crate) fn of(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn of(engine: Arc<Engine>, tools: Arc<dyn ToolStore>) -> Self {
+        let tools = Arc::new(Tools::new(Arc::clone(&engine), tools));
+        Self { engine, tools }
+    }
+
+    pub(crate) fn tools(&self) -> &Arc<Tools> {
+        &self.tools
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
@@ -106,6 +116,12 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine.stats()
+    }
+
+    /// What the [toolkit](crate::toolkit) has done on this cache, by operation.
+    #[must_use]
+    pub fn toolkit_counts(&self) -> Vec<ToolkitCount> {
+        self.tools.counts()
     }
 
     /// Says why the entry at `key` is or is not valid. The key is written as in Redis, without the namespace.

@@ -43,7 +43,8 @@ impl Breaker {
         Self { inner, clock, failures: AtomicU32::new(0), open_until: AtomicU64::new(0), changed }
     }
 
-    async fn guard<T>(&self, call: BoxFuture<'_, Result<T, Error>>) -> Result<T, Error> {
+    /// Runs a request that goes the same way as the tier's own.
+    pub(crate) async fn guard<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.admit()?;
         let result = call.await;
         match &result {

@@ -81,6 +81,7 @@ pub(crate) struct Engine {
     clock: Clock,
     local: Arc<dyn LocalTier<StoredEntry>>,
     remote: Arc<dyn RemoteTier>,
+    breaker: Option<Arc<Breaker>>,
     bus: Arc<dyn Bus>,
     settings: EngineSettings,
     listener: Option<EventListener>,
@@ -104,27 +105,31 @@ pub(crate) struct Engine {
 impl Engine {
     /// Starts a node and its background work.
     pub(crate) fn start(parts: Parts) -> Arc<Self> {
-        let engine = Arc::new_cyclic(|weak: &Weak<Self>| Self {
-            remote: behind_breaker(&parts, weak),
-            clock: parts.clock,
-            local: parts.local,
-            bus: parts.bus,
-            listener: parts.listener,
-            cells: Cells::new(),
-            lease: Lease::new(),
-            flights: Flights::new(),
-            turns: Turns::new(),
-            places: Places::new(parts.settings.loads_in_flight_max),
-            refreshes: Refreshes::default(),
-            held_locks: HeldLocks::default(),
-            deferred: Arc::new(Deferred::new(parts.settings.deferred_tags_max)),
-            settings: parts.settings,
-            counters: Counters::default(),
-            tasks: Tasks::new(parts.runtime),
-            removals: Removals::new(),
-            heard_since: AtomicU64::new(0),
-            subscribed: watch::Sender::new(false),
-            warned: Mutex::new(HashSet::new()),
+        let engine = Arc::new_cyclic(|weak: &Weak<Self>| {
+            let breaker = breaker(&parts, weak);
+            Self {
+                remote: breaker.as_ref().map_or_else(|| Arc::clone(&parts.remote), |breaker| Arc::clone(breaker) as _),
+                breaker,
+                clock: parts.clock,
+                local: parts.local,
+                bus: parts.bus,
+                listener: parts.listener,
+                cells: Cells::new(),
+                lease: Lease::new(),
+                flights: Flights::new(),
+                turns: Turns::new(),
+                places: Places::new(parts.settings.loads_in_flight_max),
+                refreshes: Refreshes::default(),
+                held_locks: HeldLocks::default(),
+                deferred: Arc::new(Deferred::new(parts.settings.deferred_tags_max)),
+                settings: parts.settings,
+                counters: Counters::default(),
+                tasks: Tasks::new(parts.runtime),
+                removals: Removals::new(),
+                heard_since: AtomicU64::new(0),
+                subscribed: watch::Sender::new(false),
+                warned: Mutex::new(HashSet::new()),
+            }
         });
         bus::start(&engine);
         deferred::start(&engine);
@@ -149,6 +154,14 @@ impl Engine {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Runs a request to the shared store that is none of the remote tier's own, behind the tier's breaker.
+    pub(crate) async fn guarded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match &self.breaker {
+            Some(breaker) => breaker.guard(call).await,
+            None => call.await,
+        }
     }
 
     /// Waits until the bus subscription stands, at most `patience`.
@@ -227,10 +240,10 @@ impl Engine {
 }
 
 /// A tier in this process does not fail, and needs no breaker.
-fn behind_breaker(parts: &Parts, engine: &Weak<Engine>) -> Arc<dyn RemoteTier> {
+fn breaker(parts: &Parts, engine: &Weak<Engine>) -> Option<Arc<Breaker>> {
     let remote = Arc::clone(&parts.remote);
     if !remote.is_shared() {
-        return remote;
+        return None;
     }
     let engine = Weak::clone(engine);
     let changed = move |open| {
@@ -238,7 +251,7 @@ fn behind_breaker(parts: &Parts, engine: &Weak<Engine>) -> Arc<dyn RemoteTier> {
             engine.breaker_changed(open);
         }
     };
-    Arc::new(Breaker::new(remote, parts.clock.clone(), Box::new(changed)))
+    Some(Arc::new(Breaker::new(remote, parts.clock.clone(), Box::new(changed))))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod bus;
 mod faults;
 mod state;
 mod tier;
+mod toolkit;
 
 use std::{
     fmt,
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use faults::{Call, Gate, Point};
+pub use toolkit::MemoryTools;
 
 use crate::{
     clock::Clock,

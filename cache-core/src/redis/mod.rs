@@ -10,6 +10,7 @@ mod scripts;
 mod settings;
 mod single;
 mod tier;
+mod toolkit;
 
 use std::sync::Arc;
 
@@ -18,21 +19,43 @@ pub use settings::RedisSettings;
 use crate::{
     clock::Clock,
     error::Error,
-    ports::{Bus, RemoteTier},
-    redis::{bus::RedisBus, link::Link, names::Names, tier::RedisTier},
+    ports::{Bus, RemoteTier, toolkit::ToolStore},
+    redis::{bus::RedisBus, link::Link, names::Names, tier::RedisTier, toolkit::RedisTools},
 };
 
 /// What [`connect`] makes.
 pub type Connected = (Arc<dyn RemoteTier>, Arc<dyn Bus>);
 
-/// The tier and the bus of one Redis. Must run within a Tokio runtime; does not wait for Redis, which may come up later.
+/// What [`open`] makes: everything on one connection, but for the bus, which has its own.
+pub struct Opened {
+    /// The remote tier.
+    pub remote: Arc<dyn RemoteTier>,
+    /// Its bus.
+    pub bus: Arc<dyn Bus>,
+    /// The store of the toolkit.
+    pub tools: Arc<dyn ToolStore>,
+}
+
+/// The tier, the bus and the toolkit's store of one Redis. Must run within a Tokio runtime; does not wait for Redis, which may come
+/// up later.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Setting`](crate::ErrorKind::Setting), naming the setting.
-pub fn connect(settings: &RedisSettings, clock: &Clock) -> Result<Connected, Error> {
+pub fn open(settings: &RedisSettings, clock: &Clock) -> Result<Opened, Error> {
     let names = Names::new(&settings.namespace)?;
     let link = Arc::new(Link::new(settings, clock)?);
-    let bus = RedisBus::new(Arc::clone(&link), names.clone());
-    Ok((Arc::new(RedisTier { link, names }), Arc::new(bus)))
+    let bus = Arc::new(RedisBus::new(Arc::clone(&link), names.clone()));
+    let tools = Arc::new(RedisTools::new(Arc::clone(&link), names.clone()));
+    Ok(Opened { remote: Arc::new(RedisTier { link, names }), bus, tools })
+}
+
+/// The tier and the bus of one Redis, as [`open`] makes them.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn connect(settings: &RedisSettings, clock: &Clock) -> Result<Connected, Error> {
+    let opened = open(settings, clock)?;
+    Ok((opened.remote, opened.bus))
 }

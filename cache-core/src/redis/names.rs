@@ -15,6 +15,7 @@ use crate::{
 /// | tag | `shop/tag:{user:42}` |
 /// | its intents | `shop/intents:{user:42}` |
 /// | load lock of an entry | `shop/lock:find_user:v1:[42]` |
+/// | an object of the toolkit | `shop/tool-session:{web:3f2a}:s:9c01..` |
 /// | channel of stale tags | `shop:bus` |
 /// | channel of removed entries | `shop:removed` |
 /// | channel of one node's pings | `shop:ping:1f0c..` |
@@ -66,6 +67,12 @@ impl Names {
         [&self.namespace, "/lock:", key].concat()
     }
 
+    /// One key of an object of the toolkit. All keys of an object (`part` tells them apart) share a hash slot: the text between the
+    /// braces is never empty, and where it has a brace of its own, both cut it short alike.
+    pub(super) fn tool(&self, kind: &str, object: &str, part: &str) -> String {
+        [&self.namespace, "/tool-", kind, ":{", object, "}", part].concat()
+    }
+
     pub(super) fn bus(&self) -> &str {
         &self.bus
     }
@@ -90,6 +97,7 @@ mod tests {
         assert_eq!(names.tag(&Tag::row("user", &["42"])), "shop/tag:{user:42}");
         assert_eq!(names.intents(&Tag::row("user", &["42"])), "shop/intents:{user:42}");
         assert_eq!(names.lock("find_user:v1:[42]"), "shop/lock:find_user:v1:[42]");
+        assert_eq!(names.tool("session", "web:3f2a", ":u:joe"), "shop/tool-session:{web:3f2a}:u:joe");
         assert_eq!(names.key_of_entry("shop:a:b"), Some("a:b"));
         assert_eq!(names.key_of_entry("shop/tag:{a}"), None);
         assert_eq!(names.key_of_entry("shopping:a"), None);

@@ -6,7 +6,7 @@ use redis::{Cmd, Script, cmd};
 
 use crate::{
     ports::{EndWith, IntentId, LockToken},
-    redis::names::Names,
+    redis::{names::Names, toolkit},
     tag::Tag,
 };
 
@@ -27,10 +27,11 @@ pub(super) fn load() -> Vec<Cmd> {
         include_str!("scripts/unlock.lua"),
     ];
     sources
-        .into_iter()
+        .iter()
+        .chain(toolkit::SOURCES)
         .map(|source| {
             let mut load = cmd("SCRIPT");
-            load.arg("LOAD").arg(source);
+            load.arg("LOAD").arg(*source);
             load
         })
         .collect()

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["redis"],
     &["engine"],
     &["cache"],
+    &["toolkit"],
     &["orm"],
     &["private", "macros", "prelude", "lib"],
 ];
@@ -34,6 +35,9 @@ const STRANGERS: &[(&str, &str)] = &[
     ("orm", "local"),
     ("orm", "memory"),
     ("orm", "redis"),
+    ("toolkit", "local"),
+    ("toolkit", "memory"),
+    ("toolkit", "redis"),
 ];
 
 /// What may be named in one place only: the start of a path, and the homes (a folder or a file, relative to `cache-core/src`).
