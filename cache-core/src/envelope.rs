@@ -16,6 +16,7 @@ pub(crate) use crate::codec::Compression;
 use crate::{
     codec,
     error::{Error, ErrorKind},
+    footprint::footprint,
     policy::{CodecKind, CompressionKind},
     schema::schema_id,
     tag::Tag,
@@ -136,12 +137,18 @@ pub struct Wire<T> {
     pub decode: fn(&Envelope<'_>) -> Result<T, Error>,
     /// The type's schema id.
     pub schema: fn() -> u64,
+    /// About how many bytes of memory a value takes.
+    pub footprint: fn(&T) -> usize,
 }
 
 impl<T: Serialize + DeserializeOwned + 'static> Wire<T> {
     /// By serde.
-    pub const SERDE: &'static Self =
-        &Self { encode: encode_envelope::<T>, decode: |envelope| envelope.decode::<T>(), schema: schema_id::<T> };
+    pub const SERDE: &'static Self = &Self {
+        encode: encode_envelope::<T>,
+        decode: |envelope| envelope.decode::<T>(),
+        schema: schema_id::<T>,
+        footprint: footprint::<T>,
+    };
 }
 
 fn broken(why: &'static str) -> Error {

@@ -8,6 +8,7 @@ mod engine;
 mod envelope;
 mod error;
 mod event;
+mod footprint;
 mod glob;
 mod key;
 mod local;
@@ -27,7 +28,10 @@ pub mod toolkit;
 pub use self::redis::RedisSettings;
 pub use cache::{Cache, CacheBuilder, CacheConfig, Capacity, Eviction, ToolkitCount};
 pub use clock::{Clock, Moment};
-pub use engine::{Explanation, Invalidation, LoadScope, PurgeProgress, Stats, TagReport, Validity, WhenRemoteIsDown};
+pub use engine::{
+    Explanation, FunctionStats, Invalidation, LoadScope, PurgeProgress, Stats, TableStats, TagReport, Validity,
+    WhenRemoteIsDown,
+};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventListener, FillRefusal, StaleReason, Tier};
 pub use macros::{CachedEntity, cache_hooks, cached, invalidates};

@@ -83,6 +83,16 @@ impl Tag {
         Self(Arc::from("*"))
     }
 
+    /// What the tag belongs to.
+    pub(crate) fn of(&self) -> TagOf<'_> {
+        match self.as_str() {
+            "*" => TagOf::All,
+            text if text.starts_with('#') => TagOf::Name,
+            // What is structural is escaped within a name.
+            text => TagOf::Table(text.split([':', '.']).next().unwrap_or(text)),
+        }
+    }
+
     /// A tag from its canonical text, as [`as_str`](Tag::as_str) gave it.
     pub(crate) fn from_canonical(text: &str) -> Self {
         Self(Arc::from(text))
@@ -93,6 +103,17 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What a tag belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TagOf<'a> {
+    /// A table, by its name as it stands in tags.
+    Table(&'a str),
+    /// A free name.
+    Name,
+    /// Everything.
+    All,
 }
 
 impl fmt::Display for Tag {
@@ -216,6 +237,10 @@ mod tests {
         assert_eq!(Tag::indexes("post").as_str(), "post.*");
         assert_eq!(Tag::named("feed:42").as_str(), "#feed:42");
         assert_eq!(Tag::all().as_str(), "*");
+        for tag in [Tag::table("Post"), Tag::row("post", &["7"]), Tag::births("post"), Tag::index("post", "a", "b")] {
+            assert_eq!(tag.of(), TagOf::Table("post"));
+        }
+        assert_eq!((Tag::named("post:7").of(), Tag::all().of()), (TagOf::Name, TagOf::All));
     }
 
     #[test]

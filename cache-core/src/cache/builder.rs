@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     cache::{Cache, CacheConfig, Capacity, Eviction},
     clock::Clock,
-    engine::{Engine, EngineSettings, Mutation, Parts, WhenRemoteIsDown},
+    engine::{Engine, EngineSettings, Mutation, Parts, Weighers, WhenRemoteIsDown},
     envelope::Compression,
     error::{Error, ErrorKind},
     event::{Event, EventListener},
@@ -14,6 +14,9 @@ use crate::{
     policy::{CodecKind, CompressionKind, Consistency, Policy, SPAN_MAX, TierChoice, XFETCH_BETA_MAX},
     ports::{Bus, RemoteTier, toolkit::ToolStore},
 };
+
+/// See [`CacheBuilder::degraded_ttl`].
+const DEGRADED_TTL: Duration = Duration::from_secs(1);
 
 /// Settings of a [`Cache`] to be. Every setter has a default, and `build()` names the setting that cannot work.
 #[derive(Clone, Debug)]
@@ -24,6 +27,7 @@ pub struct CacheBuilder {
     listener: Option<EventListener>,
     parts: Option<Ports>,
     tools: Option<ToolsPart>,
+    weighers: Weighers,
     mutation: Option<Mutation>,
 }
 
@@ -53,7 +57,15 @@ impl std::fmt::Debug for Ports {
 
 impl CacheBuilder {
     pub(crate) fn new(config: CacheConfig) -> Self {
-        Self { config, clock: Clock::system(), listener: None, parts: None, tools: None, mutation: None }
+        Self {
+            config,
+            clock: Clock::system(),
+            listener: None,
+            parts: None,
+            tools: None,
+            weighers: Weighers::default(),
+            mutation: None,
+        }
     }
 
     /// Redis as the shared tier and the bus: `redis://user:password@host:port/db`, `rediss://` for TLS, `unix://` for a socket.
@@ -116,6 +128,21 @@ impl CacheBuilder {
     /// The size of the local tier. Default: 100,000 entries.
     pub fn capacity(mut self, capacity: Capacity) -> Self {
         self.config.capacity = capacity;
+        self
+    }
+
+    /// How many bytes a value of type `T` takes besides `size_of::<T>()`, for a capacity in bytes: an entry weighs that, its key, its tags
+    /// and its bookkeeping. `T` is what the function returns on success, such as `Option<user::Model>`. Default: an estimate from what
+    /// `Serialize` shows (numbers by their width, texts and lists by their length); 0 for types without serde's traits, about
+    /// which [`Event::Warning`] says so once.
+    ///
+    /// ```
+    /// # use sea_orm_cache::{Cache, Capacity};
+    /// let picture = |pixels: &Vec<u8>| pixels.capacity();
+    /// let builder = Cache::builder().capacity(Capacity::Bytes(256 << 20)).weigher(picture);
+    /// ```
+    pub fn weigher<T: 'static>(mut self, weigher: impl Fn(&T) -> usize + Send + Sync + 'static) -> Self {
+        self.weighers.add(weigher);
         self
     }
 
@@ -195,9 +222,10 @@ impl CacheBuilder {
         self
     }
 
-    /// How long a value loaded while Redis is down may answer further bounded reads. Default: 1 second.
+    /// How long a value loaded while Redis is down may answer further bounded reads; at most `lease`, which is how far behind a node may
+    /// be that is cut off. Zero: not at all. Default: 1 second, or `lease` if that is shorter.
     pub fn degraded_ttl(mut self, ttl: Duration) -> Self {
-        self.config.degraded_ttl = ttl;
+        self.config.degraded_ttl = Some(ttl);
         self
     }
 
@@ -292,6 +320,7 @@ impl CacheBuilder {
             remote: ports.remote,
             bus: ports.bus,
             settings: engine_settings(&self.config, self.mutation),
+            weighers: self.weighers,
             listener: self.listener,
             runtime,
         });
@@ -347,7 +376,7 @@ fn engine_settings(config: &CacheConfig, mutation: Option<Mutation>) -> EngineSe
         intent_lease: config.intent_lease,
         hook_lease: config.hook_lease,
         settle: config.settle,
-        degraded_ttl: config.degraded_ttl,
+        degraded_ttl: config.degraded_ttl.unwrap_or(DEGRADED_TTL.min(config.lease)),
         when_remote_is_down: config.when_remote_is_down,
         deferred_tags_max: config.deferred_tags_max,
         mutation,
@@ -386,7 +415,7 @@ fn check(config: &CacheConfig) -> Result<(), Error> {
     check_span("stale_if_error", config.stale_if_error, Duration::ZERO, year)?;
     check_span("soft_timeout", config.soft_timeout, ms(1), hour)?;
     check_span("lock_wait", config.lock_wait, Duration::ZERO, hour)?;
-    check_span("degraded_ttl", config.degraded_ttl, Duration::ZERO, hour)?;
+    check_degraded_ttl(config)?;
     check_number("jitter", config.jitter, 1.0)?;
     check_number("refresh_ahead", config.refresh_ahead, 1.0)?;
     check_number("xfetch_beta", config.xfetch_beta, XFETCH_BETA_MAX)?;
@@ -414,6 +443,19 @@ fn check_namespace(namespace: &str) -> Result<(), Error> {
         return Err(setting("namespace", format!("is {namespace:?}; it takes 1 to 64 of A-Z a-z 0-9 - _ .")));
     }
     Ok(())
+}
+
+/// A node that is cut off from Redis serves what it loads itself for that long: were it more than the lease, the lease would bound nothing.
+fn check_degraded_ttl(config: &CacheConfig) -> Result<(), Error> {
+    let show = humantime::format_duration;
+    match config.degraded_ttl {
+        Some(ttl) if ttl > config.lease => {
+            let (ttl, lease) = (show(ttl), show(config.lease));
+            let what = format!("is {ttl}, longer than `lease` = {lease}, which bounds how far behind a node is; raise `lease`");
+            Err(setting("degraded_ttl", what))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_span(name: &'static str, span: Duration, least: Duration, most: Duration) -> Result<(), Error> {
@@ -455,7 +497,8 @@ mod tests {
             ("stale_if_error", |c| c.stale_if_error = Duration::MAX),
             ("soft_timeout", |c| c.soft_timeout = Duration::ZERO),
             ("lock_wait", |c| c.lock_wait = Duration::MAX),
-            ("degraded_ttl", |c| c.degraded_ttl = Duration::MAX),
+            ("degraded_ttl", |c| c.degraded_ttl = Some(Duration::MAX)),
+            ("degraded_ttl", |c| (c.lease, c.degraded_ttl) = (Duration::from_secs(5), Some(Duration::from_secs(6)))),
             ("capacity", |c| c.capacity = Capacity::Entries(0)),
             ("capacity", |c| c.capacity = Capacity::Bytes(0)),
             ("payload_bytes_max", |c| c.payload_bytes_max = 0),

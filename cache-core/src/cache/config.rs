@@ -17,7 +17,8 @@ use crate::{
 pub enum Capacity {
     /// At most this many entries.
     Entries(u64),
-    /// At most this many bytes, counted as key, bookkeeping and encoded value.
+    /// At most this many bytes, counted as key, tags, bookkeeping and value; see
+    /// [`CacheBuilder::weigher`](crate::CacheBuilder::weigher).
     Bytes(u64),
 }
 
@@ -84,9 +85,9 @@ pub struct CacheConfig {
     #[serde(with = "span")]
     pub lock_wait: Duration,
     /// How long a value loaded while Redis is down may answer further bounded reads of this process: what shields the database
-    /// during an outage. Default: `"1s"`.
-    #[serde(with = "span")]
-    pub degraded_ttl: Duration,
+    /// during an outage. At most `lease`. Default: `"1s"`, or `lease` if that is shorter.
+    #[serde(with = "span_or_none")]
+    pub degraded_ttl: Option<Duration>,
     /// The size of the local tier. Default: 100,000 entries.
     pub capacity: Capacity,
     /// What the local tier evicts. Default: `"tiny_lfu"`.
@@ -146,7 +147,7 @@ impl Default for CacheConfig {
             soft_timeout: policy.soft_timeout,
             lock: policy.lock,
             lock_wait: policy.lock_wait,
-            degraded_ttl: Duration::from_secs(1),
+            degraded_ttl: None,
             capacity: Capacity::Entries(100_000),
             eviction: Eviction::default(),
             compression: CompressionKind::default(),
@@ -234,6 +235,27 @@ mod span {
     }
 }
 
+/// Spans as text, or nothing.
+mod span_or_none {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    struct Span(#[serde(with = "super::span")] Duration);
+
+    pub(super) fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        match span {
+            Some(span) => super::span::serialize(span, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Span>::deserialize(from)?.map(|Span(span)| span))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +274,10 @@ mod tests {
         assert!(ok.is_ok_and(|config| config.capacity == Capacity::Bytes(1000)
             && config.consistency == Consistency::Strict
             && config.redis_url.as_deref() == Some("redis://h")));
-        for (name, value) in [("C_TTL", "soon"), ("C_COLOUR", "red"), ("C_JITTER", "much"), ("C_NAMESPACE", "7")] {
+        let spans = CacheConfig::from_vars("C_", [("C_DEGRADED_TTL", "300ms"), ("C_LEASE", "2s")]).unwrap();
+        assert_eq!(spans.degraded_ttl, Some(Duration::from_millis(300)));
+        assert_eq!(CacheConfig::default().degraded_ttl, None);
+        for (name, value) in [("C_TTL", "soon"), ("C_DEGRADED_TTL", "soon"), ("C_COLOUR", "red"), ("C_JITTER", "much"), ("C_NAMESPACE", "7")] {
             match CacheConfig::from_vars("C_", [(name, value)]) {
                 Err(error) => assert!(error.to_string().contains(name), "{error}"),
                 Ok(_) => assert_eq!(name, "C_NAMESPACE", "{name}={value} was accepted"),

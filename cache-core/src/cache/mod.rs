@@ -16,8 +16,8 @@ pub use self::{
 };
 use crate::{
     engine::{
-        Engine, Explanation, Invalidation, LoadScope, PurgeProgress, Stats, WriteIntent,
-        call::{Deps, Read},
+        Engine, Explanation, FunctionStats, Invalidation, LoadScope, PurgeProgress, Stats, TableStats, WriteIntent,
+        call::{Deps, Function, Read},
     },
     error::Error,
     ports::toolkit::ToolStore,
@@ -124,6 +124,20 @@ impl Cache {
         self.tools.counts()
     }
 
+    /// What the cache has done for each function that was called since it was built, by name. Direct use of the cache counts as the
+    /// function `""`, the query form as `query.one`, `query.all` and `query.count`.
+    #[must_use]
+    pub fn stats_by_function(&self) -> Vec<FunctionStats> {
+        self.engine.figures().by_function()
+    }
+
+    /// What the cache has seen of each table that was written, or that entries were stored of, by name: where the writes come from that
+    /// end entries. Of more than 1,024 tables, those that come later are counted together as `(others)`.
+    #[must_use]
+    pub fn stats_by_table(&self) -> Vec<TableStats> {
+        self.engine.figures().by_table()
+    }
+
     /// Says why the entry at `key` is or is not valid. The key is written as in Redis, without the namespace.
     ///
     /// # Errors
@@ -200,9 +214,9 @@ impl Cache {
 
     /// Counts a call that went past the cache. What generated code calls.
     #[doc(hidden)]
-    pub fn bypassed(&self, function: &'static str, why: &'static str) {
-        self.engine.counters().bypasses.up();
-        self.engine.tell(&crate::event::Event::Bypass { function, why });
+    pub fn bypassed(&self, function: &'static Function, why: &'static str) {
+        self.engine.figures().of(function).bypasses.up();
+        self.engine.tell(&crate::event::Event::Bypass { function: function.name(), why });
     }
 
     /// Makes tags pending until the intent is finished.

@@ -96,6 +96,7 @@ impl BusListener for Listener {
                 && let Some(cell) = engine.cells.existing(tag)
             {
                 cell.touch(engine.clock.now());
+                engine.figures.died(cell.tag());
             }
         });
     }

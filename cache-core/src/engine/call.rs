@@ -29,6 +29,12 @@ impl Function {
         self.name
     }
 
+    /// The module that it stands in.
+    #[must_use]
+    pub const fn module(&self) -> &'static str {
+        self.module
+    }
+
     /// What the function sets apart from the cache's policy.
     #[must_use]
     pub const fn policy(&self) -> &PolicyOverride {

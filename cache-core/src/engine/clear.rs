@@ -168,7 +168,7 @@ impl Engine {
     }
 
     fn lock_waited<T: 'static, E>(&self, read: &Read<'_, T, E>, delivered: bool) {
-        self.counters.lock_waits.up();
+        self.figures.of(read.function).lock_waits.up();
         self.tell(&Event::LockWaited { function: read.function.name(), delivered });
     }
 }

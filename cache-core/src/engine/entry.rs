@@ -7,6 +7,7 @@ use crate::{
     engine::{
         call::Function,
         cells::{Cell, Sequence, Snapshot},
+        stats::FunctionCounters,
     },
     tag::Tag,
 };
@@ -23,6 +24,8 @@ pub(crate) type StoredEntry = Entry<dyn Any + Send + Sync>;
 /// What decides whether a value may be served.
 pub(crate) struct Meta {
     pub(crate) function: &'static Function,
+    /// What this cache has done for the function.
+    pub(crate) counters: Arc<FunctionCounters>,
     pub(crate) deps: Box<[Recorded]>,
     pub(crate) created: Moment,
     pub(crate) expires: Moment,

@@ -140,7 +140,7 @@ impl Engine {
             Err(why) => {
                 let stored: Arc<StoredEntry> = Arc::clone(&entry) as _;
                 if stored.meta.degraded.is_some() {
-                    self.keep_local(read.key, &stored, policy, 0, before.removals);
+                    self.keep_local(read.key, &stored, policy, self.bytes_of(read, &stored), before.removals);
                 }
                 lead.finish(Outcome::Value(stored));
                 if let Some(lock) = lock {
@@ -150,9 +150,12 @@ impl Engine {
             }
         };
         match stored {
-            Ok(()) => self.counters.fills.up(),
+            Ok(()) => {
+                entry.meta.counters.fills.up();
+                self.figures.filled(entry.meta.deps.iter().map(|dep| dep.cell.tag()));
+            }
             Err(why) => {
-                self.counters.fills_refused.up();
+                entry.meta.counters.fills_refused.up();
                 self.tell(&Event::FillRefused { function: read.function.name(), key: read.key, why });
             }
         }
@@ -211,6 +214,7 @@ impl Engine {
         let ahead_from = refresh::ahead_from(policy, created, expires);
         Meta {
             function: read.function,
+            counters: self.figures.of(read.function),
             deps: Box::default(),
             created,
             expires,
@@ -238,7 +242,7 @@ impl Engine {
     {
         let stored: Arc<StoredEntry> = Arc::clone(entry) as _;
         let to_remote = policy.tier != TierChoice::Local && self.remote.is_shared();
-        let wire = read.wire.filter(|_| to_remote || self.local.counts_bytes());
+        let wire = read.wire.filter(|_| to_remote);
         let payload = match wire.map(|wire| self.encode(read, wire, policy, entry)).transpose() {
             Ok(payload) => payload,
             Err(why) => {
@@ -246,10 +250,15 @@ impl Engine {
                 return Err(why);
             }
         };
+        let value_bytes = self.value_bytes(read, &entry.value);
+        if payload.is_none() && value_bytes > self.settings.payload_bytes_max {
+            lead.finish(Outcome::Value(stored));
+            return Err(self.too_large(read));
+        }
         // Callers who wait find the value in process memory; where that holds none, they have to wait for the remote tier.
         let mut lead = Some(lead);
         if policy.tier != TierChoice::Remote {
-            self.keep_local(read.key, &stored, policy, payload.as_ref().map_or(0, Vec::len), removals);
+            self.keep_local(read.key, &stored, policy, value_bytes, removals);
             if let Some(lead) = lead.take() {
                 lead.finish(Outcome::Value(Arc::clone(&stored)));
             }
@@ -272,6 +281,15 @@ impl Engine {
         Ok(())
     }
 
+    fn too_large<T: 'static, E>(&self, read: &Read<'_, T, E>) -> FillRefusal {
+        self.warn_once(&format!(
+            "values of {:?} exceed payload_bytes_max = {}: they are not stored",
+            read.function.name(),
+            self.settings.payload_bytes_max
+        ));
+        FillRefusal::TooLarge
+    }
+
     fn encode<T: 'static, E>(
         &self,
         read: &Read<'_, T, E>,
@@ -292,14 +310,7 @@ impl Engine {
         };
         match (wire.encode)(&header, &entry.value, self.settings.compression) {
             Ok(bytes) if bytes.len() <= self.settings.payload_bytes_max => Ok(bytes),
-            Ok(_) => {
-                self.warn_once(&format!(
-                    "values of {:?} exceed payload_bytes_max = {}: they are not stored",
-                    read.function.name(),
-                    self.settings.payload_bytes_max
-                ));
-                Err(FillRefusal::TooLarge)
-            }
+            Ok(_) => Err(self.too_large(read)),
             Err(error) => {
                 self.warn_once(&format!("values of {:?} cannot be encoded: {error}", read.function.name()));
                 Err(FillRefusal::Encode)

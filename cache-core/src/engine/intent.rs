@@ -166,6 +166,7 @@ impl WriteIntent {
     /// counts as pending on this node until then.
     pub(crate) async fn finish(mut self) -> Invalidation {
         self.engine.counters.invalidations.add(self.tags.len() as u64);
+        self.engine.figures.wrote(&self.tags);
         let ended = self.engine.end(&self.tags, self.id).await;
         self.finished = true;
         match ended {

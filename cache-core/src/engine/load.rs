@@ -10,7 +10,7 @@ use std::{
 use crate::{
     engine::{
         Engine,
-        call::{Deps, Read},
+        call::{Deps, Function, Read},
         cells::{Cell, Sequence},
         entry::StoredEntry,
         fill::{Before, Captured, Made},
@@ -92,14 +92,14 @@ impl Engine {
         let (statements, ttl) = (deps.is_auto(), policy.kept());
         let scope = LoadScope::new(self, ScopeOf { flight: lead.flight(), statements, strict, ttl, declared });
         let begun = OnceLock::new();
-        let loading = self.in_a_place(read.function.name(), async {
+        let loading = self.in_a_place(read.function, async {
             // A load is as dear as its loader, not as the queue before it.
             let _first = begun.set(self.clock.now());
             scope.run(loader(scope.clone())).await
         });
         let loaded = self.within_timeouts(read, policy, fallback, loading).await;
         let load_cost = begun.get().map_or(Duration::ZERO, |begun| self.clock.now().since(*begun));
-        self.count_load(read.function.name(), load_cost, matches!(loaded, Loaded::Done(_)));
+        self.count_load(read.function, load_cost, matches!(loaded, Loaded::Done(_)));
 
         let ((value, entry), why) = match loaded {
             Loaded::Done(value) => {
@@ -184,19 +184,16 @@ impl Engine {
 
     pub(crate) fn stale_served<T: 'static, E>(&self, read: &Read<'_, T, E>, why: StaleReason) {
         match why {
-            StaleReason::RemoteDown => self.counters.hits_degraded.up(),
-            _ => self.counters.stale_served.up(),
+            StaleReason::RemoteDown => self.figures.of(read.function).hits_degraded.up(),
+            _ => self.figures.of(read.function).stale_served.up(),
         }
         self.tell(&Event::StaleServed { function: read.function.name(), why });
     }
 
-    fn count_load(&self, function: &'static str, cost: Duration, ok: bool) {
-        self.counters.loads.up();
-        if !ok {
-            self.counters.load_errors.up();
-        }
+    fn count_load(&self, function: &'static Function, cost: Duration, ok: bool) {
+        self.figures.of(function).loaded(cost, ok);
         let micros = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
-        self.tell(&Event::Load { function, micros, ok });
+        self.tell(&Event::Load { function: function.name(), micros, ok });
     }
 }
 

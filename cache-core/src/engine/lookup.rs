@@ -101,7 +101,7 @@ impl Engine {
             }
         };
         if how.policy.tier == TierChoice::Both {
-            self.keep_local(read.key, &entry, how.policy, bytes.len(), removals);
+            self.keep_local(read.key, &entry, how.policy, self.bytes_of(read, &entry), removals);
         }
         if entry.meta.is_alive(self.clock.now()) {
             Ok(Found::Fresh(entry, Tier::Remote))
@@ -223,6 +223,7 @@ impl Engine {
         let ahead_from = refresh::ahead_from(policy, born, expires);
         Meta {
             function: read.function,
+            counters: self.figures.of(read.function),
             deps,
             created: now,
             expires,
@@ -246,14 +247,10 @@ impl Engine {
         key: &str,
         entry: &Arc<StoredEntry>,
         policy: &Policy,
-        payload_bytes: usize,
+        value_bytes: usize,
         removals: u64,
     ) {
-        let weight = if self.local.counts_bytes() {
-            u32::try_from(key.len() + std::mem::size_of_val(&**entry) + payload_bytes).unwrap_or(u32::MAX)
-        } else {
-            1
-        };
+        let weight = self.weight(key, entry, value_bytes);
         let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
         self.local.put(key, Arc::clone(entry), weight, ttl);
         if self.removals.count(key) != removals {

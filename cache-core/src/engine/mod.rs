@@ -8,6 +8,7 @@ mod clear;
 mod deferred;
 mod entry;
 mod explain;
+mod figures;
 mod fill;
 mod flight;
 mod intent;
@@ -26,6 +27,7 @@ mod settings;
 mod stats;
 mod tasks;
 mod turns;
+mod weight;
 
 use std::{
     collections::HashSet,
@@ -39,19 +41,20 @@ use std::{
 use tokio::sync::watch;
 
 use self::{
-    breaker::Breaker, cells::Cells, deferred::Deferred, flight::Flights, lease::Lease, lock::HeldLocks, places::Places,
-    refresh::Refreshes, remove::Removals, stats::Counters, tasks::Tasks, turns::Turns,
+    breaker::Breaker, cells::Cells, deferred::Deferred, figures::Figures, flight::Flights, lease::Lease, lock::HeldLocks, places::Places,
+    refresh::Refreshes, remove::Removals, stats::NodeCounters, tasks::Tasks, turns::Turns,
 };
 pub use self::{
     deferred::Invalidation,
     explain::{Explanation, TagReport, Validity},
+    figures::TableStats,
     mutation::Mutation,
     remove::PurgeProgress,
     scope::LoadScope,
     settings::WhenRemoteIsDown,
-    stats::Stats,
+    stats::{FunctionStats, Stats},
 };
-pub(crate) use self::{entry::StoredEntry, intent::WriteIntent, settings::EngineSettings};
+pub(crate) use self::{entry::StoredEntry, intent::WriteIntent, settings::EngineSettings, weight::Weighers};
 use crate::{
     clock::{Clock, Moment},
     error::{Error, ErrorKind},
@@ -72,6 +75,7 @@ pub(crate) struct Parts {
     pub(crate) remote: Arc<dyn RemoteTier>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) settings: EngineSettings,
+    pub(crate) weighers: Weighers,
     pub(crate) listener: Option<EventListener>,
     pub(crate) runtime: tokio::runtime::Handle,
 }
@@ -93,7 +97,9 @@ pub(crate) struct Engine {
     refreshes: Refreshes,
     held_locks: HeldLocks,
     deferred: Arc<Deferred>,
-    counters: Counters,
+    counters: NodeCounters,
+    figures: Figures,
+    weighers: Weighers,
     tasks: Tasks,
     removals: Removals,
     /// Removals published before this moment may have been missed.
@@ -123,7 +129,9 @@ impl Engine {
                 held_locks: HeldLocks::default(),
                 deferred: Arc::new(Deferred::new(parts.settings.deferred_tags_max)),
                 settings: parts.settings,
-                counters: Counters::default(),
+                counters: NodeCounters::default(),
+                figures: Figures::default(),
+                weighers: parts.weighers,
                 tasks: Tasks::new(parts.runtime),
                 removals: Removals::new(),
                 heard_since: AtomicU64::new(0),
@@ -152,8 +160,8 @@ impl Engine {
         &self.tasks
     }
 
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Runs a request to the shared store that is none of the remote tier's own, behind the tier's breaker.
@@ -173,14 +181,16 @@ impl Engine {
     /// What the cache has done so far.
     pub(crate) fn stats(&self) -> Stats {
         let (local_entries, local_weight) = self.local.size();
-        Stats {
+        let mut stats = Stats {
             local_entries,
             local_weight,
             cells: self.cells.len() as u64,
             deferred_tags: self.deferred.len() as u64,
             loads_in_flight: self.places.taken() as u64,
             ..self.counters.snapshot()
-        }
+        };
+        self.figures.add_to(&mut stats);
+        stats
     }
 
     /// Stops the background work, and lands the invalidations that wait, its own last ones included.

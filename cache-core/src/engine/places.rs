@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     clock::Clock,
-    engine::{Engine, read::WAIT_MAX},
+    engine::{Engine, call::Function, read::WAIT_MAX},
     event::Event,
 };
 
@@ -56,7 +56,7 @@ impl Places {
 
 impl Engine {
     /// Runs `load`, whatever it is made of, in one place among the loads of this node, once there is one.
-    pub(crate) async fn in_a_place<F: Future>(&self, function: &'static str, load: F) -> F::Output {
+    pub(crate) async fn in_a_place<F: Future>(&self, function: &'static Function, load: F) -> F::Output {
         if CURRENT.try_with(|_| ()).is_ok() {
             return load.await;
         }
@@ -64,8 +64,8 @@ impl Engine {
         let permit = match Arc::clone(free).try_acquire_owned() {
             Ok(permit) => Some(permit),
             Err(_) => {
-                self.counters.place_waits.up();
-                self.tell(&Event::PlaceWaited { function });
+                self.figures.of(function).place_waits.up();
+                self.tell(&Event::PlaceWaited { function: function.name() });
                 take(free, &self.clock).await
             }
         };

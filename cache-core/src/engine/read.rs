@@ -335,7 +335,7 @@ impl Engine {
             Outcome::Abandoned => return Shared::Again,
         };
         shared.map_or(Shared::Alone, |result| {
-            self.counters.joined.up();
+            self.figures.of(read.function).joined.up();
             self.tell(&Event::Joined { function: read.function.name() });
             Shared::Done(result)
         })
@@ -349,14 +349,14 @@ impl Engine {
         self.remember(read.key, entry);
         LoadScope::uses(&entry.meta);
         match tier {
-            Tier::Local => self.counters.hits_local.up(),
-            Tier::Remote => self.counters.hits_remote.up(),
+            Tier::Local => entry.meta.counters.hits_local.up(),
+            Tier::Remote => entry.meta.counters.hits_remote.up(),
         }
         self.tell(&Event::Hit { function: read.function.name(), tier });
     }
 
     pub(crate) fn missed<T: 'static, E>(&self, read: &Read<'_, T, E>) {
-        self.counters.misses.up();
+        self.figures.of(read.function).misses.up();
         self.tell(&Event::Miss { function: read.function.name() });
     }
 

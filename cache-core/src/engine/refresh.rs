@@ -126,7 +126,7 @@ impl Engine {
             return None;
         }
         let place = Refreshing { engine: Arc::clone(self), key: read.key.into() };
-        self.counters.refreshes.up();
+        self.figures.of(read.function).refreshes.up();
         self.tell(&Event::Refresh { function: read.function.name() });
         let Some(background) = read.background else { return Some(place) };
         let work = background();

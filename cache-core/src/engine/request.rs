@@ -50,7 +50,7 @@ impl Engine {
         let unwritten = entry.meta.deps.iter().zip(own_writes).all(|(dep, own)| dep.cell.own_writes() == *own);
         unwritten.then(|| {
             LoadScope::uses(&entry.meta);
-            self.counters.hits_scope.up();
+            entry.meta.counters.hits_scope.up();
             value.clone()
         })
     }

@@ -1,21 +1,38 @@
 //! Counters of what the cache did.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
-/// Declares the counters once, as atomics and as the public snapshot.
+use crate::engine::call::Function;
+
+/// Declares the counters once: those of each function, and those of the node, as atomics and as public snapshots.
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// The live counters.
+    (
+        functions { $($(#[$function_doc:meta])* $function:ident),+ $(,)? }
+        node { $($(#[$node_doc:meta])* $node:ident),+ $(,)? }
+    ) => {
+        /// The live counters of one function.
         #[derive(Default)]
-        pub(crate) struct Counters {
-            $(pub(crate) $name: Counter,)+
+        pub(crate) struct FunctionCounters {
+            $(pub(crate) $function: Counter,)+
+            pub(crate) load_nanos: Counter,
+            pub(crate) load_nanos_max: Counter,
+        }
+
+        /// The live counters of what belongs to no function.
+        #[derive(Default)]
+        pub(crate) struct NodeCounters {
+            $(pub(crate) $node: Counter,)+
         }
 
         /// What a cache has done since it was built.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Stats {
-            $($(#[$doc])* pub $name: u64,)+
+            $($(#[$function_doc])* pub $function: u64,)+
+            $($(#[$node_doc])* pub $node: u64,)+
             /// Entries in process memory, as of its last housekeeping.
             pub local_entries: u64,
             /// Their weight: bytes, or entries where the capacity counts entries.
@@ -28,55 +45,90 @@ macro_rules! counters {
             pub loads_in_flight: u64,
         }
 
-        impl Counters {
+        /// What a cache has done for one function since it was built.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct FunctionStats {
+            /// The function's name in keys; `""` for direct use of the cache, `query.one` and so on for the query form.
+            pub name: &'static str,
+            /// The module that it stands in.
+            pub module: &'static str,
+            $($(#[$function_doc])* pub $function: u64,)+
+            /// What its loaders took in all, without their waiting for a place.
+            pub load_time: Duration,
+            /// What the slowest of them took.
+            pub load_time_max: Duration,
+        }
+
+        impl FunctionCounters {
+            pub(crate) fn snapshot(&self, of: &Function) -> FunctionStats {
+                FunctionStats {
+                    name: of.name(),
+                    module: of.module(),
+                    $($function: self.$function.get(),)+
+                    load_time: Duration::from_nanos(self.load_nanos.get()),
+                    load_time_max: Duration::from_nanos(self.load_nanos_max.get()),
+                }
+            }
+
+            pub(crate) fn add_to(&self, stats: &mut Stats) {
+                $(stats.$function += self.$function.get();)+
+            }
+        }
+
+        impl NodeCounters {
             pub(crate) fn snapshot(&self) -> Stats {
-                Stats { $($name: self.$name.get(),)+ ..Stats::default() }
+                Stats { $($node: self.$node.get(),)+ ..Stats::default() }
             }
         }
     };
 }
 
 counters! {
-    /// Reads answered from process memory.
-    hits_local,
-    /// Reads answered from the remote tier.
-    hits_remote,
-    /// Reads answered by what the same request had read before.
-    hits_scope,
-    /// Reads that no tier could answer.
-    misses,
-    /// Reads that shared another caller's load.
-    joined,
-    /// Reads answered by an entry past its TTL, as the policy allows.
-    stale_served,
-    /// Reads answered during an outage of the remote tier by a value younger than `degraded_ttl`.
-    hits_degraded,
-    /// Valid entries loaded anew before their end.
-    refreshes,
-    /// Reads that waited for another process's load.
-    lock_waits,
-    /// Loads that waited for one of `loads_in_flight_max` places.
-    place_waits,
-    /// Reads that went past the cache: inside transactions, or with arguments that cannot be a key.
-    bypasses,
-    /// Times a loader ran.
-    loads,
-    /// Times a loader failed.
-    load_errors,
-    /// Values stored.
-    fills,
-    /// Values loaded and not stored.
-    fills_refused,
-    /// Tags made stale by this node.
-    invalidations,
-    /// Invalidations that could not reach the remote tier at once.
-    deferrals,
-    /// Requests to the remote tier that failed.
-    remote_errors,
-    /// Unreadable entries found, and removed.
-    poisoned,
-    /// Times the bus subscription was lost.
-    bus_losses,
+    functions {
+        /// Reads answered from process memory.
+        hits_local,
+        /// Reads answered from the remote tier.
+        hits_remote,
+        /// Reads answered by what the same request had read before.
+        hits_scope,
+        /// Reads that no tier could answer.
+        misses,
+        /// Reads that shared another caller's load.
+        joined,
+        /// Reads answered by an entry past its TTL, as the policy allows.
+        stale_served,
+        /// Reads answered during an outage of the remote tier by a value younger than `degraded_ttl`.
+        hits_degraded,
+        /// Valid entries loaded anew before their end.
+        refreshes,
+        /// Reads that waited for another process's load.
+        lock_waits,
+        /// Loads that waited for one of `loads_in_flight_max` places.
+        place_waits,
+        /// Reads that went past the cache: inside transactions, or with arguments that cannot be a key.
+        bypasses,
+        /// Times a loader ran.
+        loads,
+        /// Times a loader failed.
+        load_errors,
+        /// Values stored.
+        fills,
+        /// Values loaded and not stored.
+        fills_refused,
+    }
+    node {
+        /// Tags made stale by this node.
+        invalidations,
+        /// Invalidations that could not reach the remote tier at once.
+        deferrals,
+        /// Requests to the remote tier that failed.
+        remote_errors,
+        /// Unreadable entries found, and removed.
+        poisoned,
+        /// Times the bus subscription was lost.
+        bus_losses,
+    }
 }
 
 /// One counter. Relaxed: it orders nothing.
@@ -92,8 +144,25 @@ impl Counter {
         self.add(1);
     }
 
+    /// Keeps the largest.
+    pub(crate) fn raise(&self, n: u64) {
+        self.0.fetch_max(n, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl FunctionCounters {
+    pub(crate) fn loaded(&self, cost: Duration, ok: bool) {
+        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        self.loads.up();
+        self.load_nanos.add(nanos);
+        self.load_nanos_max.raise(nanos);
+        if !ok {
+            self.load_errors.up();
+        }
     }
 }
 
@@ -108,6 +177,20 @@ impl Stats {
     #[must_use]
     pub fn hit_rate_remote(&self) -> f64 {
         share(self.hits_remote, self.reads())
+    }
+
+    /// Reads that did not go past the cache.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.hits_local + self.hits_remote + self.hits_scope + self.hits_degraded + self.misses + self.joined
+    }
+}
+
+impl FunctionStats {
+    /// The share of reads that either tier answered, from 0 to 1; 0 without reads.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        share(self.hits_local + self.hits_remote, self.reads())
     }
 
     /// Reads that did not go past the cache.

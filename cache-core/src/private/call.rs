@@ -111,7 +111,6 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     let refresh = is_refresh(site);
-    let name = site.function().name();
     let (key, handling) = call.split();
     let (cache, key): (Found<'_>, KeyText) = match (source.find(), key) {
         (Ok(cache), Ok(key)) => (cache, key),
@@ -119,10 +118,10 @@ where
             match found {
                 Err(Some(inside)) => {
                     if let Some(cache) = inside.cache {
-                        cache.bypassed(name, inside.why);
+                        cache.bypassed(site.function(), inside.why);
                     }
                 }
-                Ok(cache) => cache.bypassed(name, "the arguments cannot be made a key"),
+                Ok(cache) => cache.bypassed(site.function(), "the arguments cannot be made a key"),
                 Err(None) => {}
             }
             let (_, load) = prepare(false);

@@ -11,7 +11,7 @@ use paths::Uses;
 
 /// The layers of `cache-core/src`, lowest first. A module may import from its own layer's line and from any line above it in this list.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "codec", "error", "event", "glob", "key", "policy", "schema", "tag"],
+    &["clock", "codec", "error", "event", "footprint", "glob", "key", "policy", "schema", "tag"],
     &["envelope"],
     &["ports"],
     &["local"],

@@ -100,7 +100,7 @@ impl Reach {
             Reached::Cache { cache, scope } => Some(Self { cache, scope }),
             Reached::Inside { cache, why, .. } => {
                 if let Some(cache) = cache {
-                    cache.bypassed(kind.function.name(), why);
+                    cache.bypassed(kind.function, why);
                 }
                 None
             }
@@ -136,11 +136,11 @@ impl Question<'_> {
         let key = match self.key(&analysis) {
             Ok(key) if !analysis.is_write() => key,
             Ok(_) => {
-                cache.bypassed(self.kind.function.name(), "the statement writes");
+                cache.bypassed(self.kind.function, "the statement writes");
                 return load(self.statement).await;
             }
             Err(_) => {
-                cache.bypassed(self.kind.function.name(), "the statement cannot be made a key");
+                cache.bypassed(self.kind.function, "the statement cannot be made a key");
                 return load(self.statement).await;
             }
         };

@@ -253,5 +253,5 @@ where
         cache.engine().refresh(&read, || deps, part).await
     });
     // The parts wait for each other: they are one load.
-    cache.engine().in_a_place(Kind::ALL.function.name(), join_all(parts)).await.into_iter().collect()
+    cache.engine().in_a_place(Kind::ALL.function, join_all(parts)).await.into_iter().collect()
 }
