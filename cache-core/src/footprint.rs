@@ -124,13 +124,7 @@ impl Serializer for &mut Sum {
         Ok(self)
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self, fmt::Error> {
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Self, fmt::Error> {
         self.add(VARIANT)?;
         Ok(self)
     }
@@ -144,13 +138,7 @@ impl Serializer for &mut Sum {
         Ok(self)
     }
 
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self, fmt::Error> {
+    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Self, fmt::Error> {
         self.add(VARIANT)?;
         Ok(self)
     }
@@ -252,8 +240,7 @@ mod tests {
 
     #[test]
     fn a_list_of_rows_weighs_about_what_it_takes() {
-        let rows: Vec<Row> =
-            (0..100).map(|id| Row { id, name: "n".repeat(50), note: Some("o".repeat(50)) }).collect();
+        let rows: Vec<Row> = (0..100).map(|id| Row { id, name: "n".repeat(50), note: Some("o".repeat(50)) }).collect();
         let real = size_of::<Vec<Row>>() + rows.len() * (size_of::<Row>() + 100);
         let counted = footprint(&rows);
         assert!(counted.abs_diff(real) * 10 < real, "{counted} for {real}");

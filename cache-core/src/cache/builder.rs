@@ -451,7 +451,9 @@ fn check_degraded_ttl(config: &CacheConfig) -> Result<(), Error> {
     match config.degraded_ttl {
         Some(ttl) if ttl > config.lease => {
             let (ttl, lease) = (show(ttl), show(config.lease));
-            let what = format!("is {ttl}, longer than `lease` = {lease}, which bounds how far behind a node is; raise `lease`");
+            let what = format!(
+                "is {ttl}, longer than `lease` = {lease}, which bounds how far behind a node is; raise `lease`"
+            );
             Err(setting("degraded_ttl", what))
         }
         _ => Ok(()),

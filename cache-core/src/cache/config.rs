@@ -277,7 +277,13 @@ mod tests {
         let spans = CacheConfig::from_vars("C_", [("C_DEGRADED_TTL", "300ms"), ("C_LEASE", "2s")]).unwrap();
         assert_eq!(spans.degraded_ttl, Some(Duration::from_millis(300)));
         assert_eq!(CacheConfig::default().degraded_ttl, None);
-        for (name, value) in [("C_TTL", "soon"), ("C_DEGRADED_TTL", "soon"), ("C_COLOUR", "red"), ("C_JITTER", "much"), ("C_NAMESPACE", "7")] {
+        for (name, value) in [
+            ("C_TTL", "soon"),
+            ("C_DEGRADED_TTL", "soon"),
+            ("C_COLOUR", "red"),
+            ("C_JITTER", "much"),
+            ("C_NAMESPACE", "7"),
+        ] {
             match CacheConfig::from_vars("C_", [(name, value)]) {
                 Err(error) => assert!(error.to_string().contains(name), "{error}"),
                 Ok(_) => assert_eq!(name, "C_NAMESPACE", "{name}={value} was accepted"),

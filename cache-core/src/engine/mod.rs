@@ -41,8 +41,9 @@ use std::{
 use tokio::sync::watch;
 
 use self::{
-    breaker::Breaker, cells::Cells, deferred::Deferred, figures::Figures, flight::Flights, lease::Lease, lock::HeldLocks, places::Places,
-    refresh::Refreshes, remove::Removals, stats::NodeCounters, tasks::Tasks, turns::Turns,
+    breaker::Breaker, cells::Cells, deferred::Deferred, figures::Figures, flight::Flights, lease::Lease,
+    lock::HeldLocks, places::Places, refresh::Refreshes, remove::Removals, stats::NodeCounters, tasks::Tasks,
+    turns::Turns,
 };
 pub use self::{
     deferred::Invalidation,

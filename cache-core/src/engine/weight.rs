@@ -7,13 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::{
-    engine::{
-        Engine,
-        call::Read,
-        cells::Cell,
-        entry::{Meta, Recorded, StoredEntry},
-    },
+use crate::engine::{
+    Engine,
+    call::Read,
+    cells::Cell,
+    entry::{Meta, Recorded, StoredEntry},
 };
 
 type Weigh = Arc<dyn Fn(&dyn Any) -> Option<usize> + Send + Sync>;
