@@ -188,6 +188,15 @@ impl<'a, T: 'static, E> Read<'a, T, E> {
             hard_timeout: None,
         }
     }
+
+    /// The same read of another key.
+    pub(crate) fn with_key<'b>(&self, key: &'b str) -> Read<'b, T, E>
+    where
+        'a: 'b,
+    {
+        let Self { function, policy, wire, presence, when, share_error, background, hard_timeout, .. } = *self;
+        Read { function, policy, key, wire, presence, when, share_error, background, hard_timeout }
+    }
 }
 
 /// How an error is handed to several callers.
@@ -195,6 +204,14 @@ pub struct ShareError<E> {
     wrap: fn(&E) -> SharedError,
     unwrap: fn(&SharedError) -> Option<E>,
 }
+
+impl<E> Clone for ShareError<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for ShareError<E> {}
 
 /// An error whose type the engine does not know.
 pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;

@@ -69,7 +69,7 @@ impl Engine {
         let mut waited = false;
         loop {
             let token = self.lock_token(call).filter(|_| self.clock.now() < give_up);
-            let flight = lead.flight().map(|flight| &**flight);
+            let flight = lead.flight();
             let (captured, lock) = self.capture_for(call, flight, token).await;
             let Some(versions) = versions_of(&captured) else {
                 // A write is in flight, or the remote tier is down: nothing can be stored, but the load can be shared.
@@ -146,13 +146,14 @@ impl Engine {
     pub(super) async fn capture_for<T: 'static, E>(
         self: &Arc<Self>,
         call: &Call<'_, '_, T, E>,
-        flight: Option<&Flight>,
+        flight: Option<&Arc<Flight>>,
         token: Option<u64>,
     ) -> (Result<Vec<Captured>, FillRefusal>, Option<LoadLock>) {
         let key = call.read.key;
         let request = token.map(|token| LockRequest { key, token, ttl: LOCK_TTL });
         let lock = token.map(|token| LoadLock::new(self, key, token));
-        match self.capture_and_lock(&call.tags, call.policy.kept(), flight, request).await {
+        let flights = flight.map_or(&[][..], std::slice::from_ref);
+        match self.capture_and_lock(&call.tags, call.policy.kept(), flights, request).await {
             Ok((captured, true)) => (Ok(captured), lock.map(LoadLock::won)),
             Ok((captured, false)) => {
                 if let Some(lock) = lock {

@@ -15,12 +15,12 @@ use crate::{
         mutation::Mutation,
         refresh,
         scope::{Collected, LoadScope},
+        store::Parcel,
     },
-    envelope::{Header, Wire},
     error::Error,
     event::{Event, FillRefusal},
     policy::{Consistency, Policy, TierChoice},
-    ports::{LockRequest, StoreRequest, TagState},
+    ports::{LockRequest, TagState},
     tag::Tag,
 };
 
@@ -54,15 +54,24 @@ pub(crate) struct Made<T> {
     pub(crate) before: Before,
 }
 
+/// A value to be stored, and who waits for it.
+pub(crate) struct Fill<'a, 'r, T: 'static, E> {
+    pub(crate) read: &'a Read<'r, T, E>,
+    pub(crate) deps: &'a Deps,
+    pub(crate) made: Made<T>,
+    pub(crate) lead: Lead<'a>,
+    pub(crate) lock: Option<LoadLock>,
+}
+
 impl Engine {
     /// Captures the versions of tags, before anything that depends on them is loaded.
     pub(crate) async fn capture(
         &self,
         tags: &[Tag],
         ttl: Duration,
-        flight: Option<&Flight>,
+        flights: &[Arc<Flight>],
     ) -> Result<Vec<Captured>, Error> {
-        Ok(self.capture_and_lock(tags, ttl, flight, None).await?.0)
+        Ok(self.capture_and_lock(tags, ttl, flights, None).await?.0)
     }
 
     /// As [`capture`](Self::capture), trying for a load lock in the same round trip; returns whether it was won.
@@ -70,7 +79,7 @@ impl Engine {
         &self,
         tags: &[Tag],
         ttl: Duration,
-        flight: Option<&Flight>,
+        flights: &[Arc<Flight>],
         lock: Option<LockRequest<'_>>,
     ) -> Result<(Vec<Captured>, bool), Error> {
         let cells: Vec<(Arc<Cell>, Sequence)> = tags
@@ -78,9 +87,7 @@ impl Engine {
             .map(|tag| {
                 let cell = self.cells.cell(tag);
                 let sequence = cell.sequence();
-                if let Some(flight) = flight {
-                    flight.watch(&cell, sequence);
-                }
+                flights.iter().for_each(|flight| flight.watch(&cell, sequence));
                 (cell, sequence)
             })
             .collect();
@@ -98,25 +105,29 @@ impl Engine {
                 Captured { cell, sequence, version }
             })
             .collect();
-        if let Some(flight) = flight.filter(|_| captured.iter().any(|tag| tag.version.is_none())) {
-            flight.close();
+        if captured.iter().any(|tag| tag.version.is_none()) {
+            flights.iter().for_each(|flight| flight.close());
         }
         Ok((captured, reply.locks.first().copied().unwrap_or(false)))
     }
 
     /// Stores what a load has made, if it may be stored, and hands it to those who wait.
-    pub(crate) async fn fill<T, E>(
-        &self,
-        read: &Read<'_, T, E>,
-        policy: &Policy,
-        deps: &Deps,
-        made: Made<T>,
-        lead: Lead<'_>,
-        lock: Option<LoadLock>,
-    ) -> T
+    pub(crate) async fn fill<T, E>(&self, policy: &Policy, fill: Fill<'_, '_, T, E>) -> T
     where
         T: Clone + Send + Sync + 'static,
     {
+        let (value, parcel) = self.shelve(policy, fill);
+        self.ship(&mut [parcel]).await;
+        value
+    }
+
+    /// Makes an entry of what a load has made, keeps it in process memory if it may be stored, and hands it to those who wait. What is
+    /// left is for the remote tier.
+    pub(crate) fn shelve<'a, T, E>(&self, policy: &Policy, fill: Fill<'a, '_, T, E>) -> (T, Parcel<'a>)
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let Fill { read, deps, made, lead, lock } = fill;
         let Made { value, load_cost, refused, collected, before } = made;
         let presence = (read.presence)(&value);
         let mut meta = self.meta(read, policy, presence, load_cost, collected.expires);
@@ -133,33 +144,43 @@ impl Engine {
             Err(_) => {}
         }
         let entry = Arc::new(Entry { meta, value });
+        let stored: Arc<StoredEntry> = Arc::clone(&entry) as _;
         LoadScope::uses(&entry.meta);
-        self.remember(read.key, &(Arc::clone(&entry) as Arc<StoredEntry>));
-        let stored = match verdict {
-            Ok(_) => self.store(read, policy, &entry, before.removals, lead, lock).await,
-            Err(why) => {
-                let stored: Arc<StoredEntry> = Arc::clone(&entry) as _;
-                if stored.meta.degraded.is_some() {
-                    self.keep_local(read.key, &stored, policy, self.bytes_of(read, &stored), before.removals);
-                }
-                lead.finish(Outcome::Value(stored));
-                if let Some(lock) = lock {
-                    lock.give_back().await;
-                }
-                Err(why)
-            }
+        self.remember(read.key, &stored);
+        let to_remote = policy.tier != TierChoice::Local && self.remote.is_shared();
+        let payload = verdict.and_then(|_| self.payload(read, policy, &entry, to_remote));
+        let keeps = match &payload {
+            Ok(_) => policy.tier != TierChoice::Remote,
+            Err(_) => stored.meta.degraded.is_some(),
         };
-        match stored {
-            Ok(()) => {
-                entry.meta.counters.fills.up();
-                self.figures.filled(entry.meta.deps.iter().map(|dep| dep.cell.tag()));
+        if keeps {
+            self.keep_local(read.key, &stored, policy, self.value_bytes(read, &entry.value), before.removals);
+        }
+        // Callers who wait find the value in process memory; where that holds none, they have to wait for the remote tier.
+        let mut lead = Some(lead);
+        if (keeps || payload.is_err())
+            && let Some(lead) = lead.take()
+        {
+            lead.finish(Outcome::Value(Arc::clone(&stored)));
+        }
+        self.count_fill(read, &entry.meta, payload.as_ref().err().copied());
+        let bytes = payload.ok().flatten().filter(|_| to_remote && self.removals.count(read.key) == before.removals);
+        let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
+        let value = entry.value.clone();
+        (value, Parcel { key: read.key, bytes, ttl, lead: lead.map(|lead| (lead, stored)), lock })
+    }
+
+    fn count_fill<T: 'static, E>(&self, read: &Read<'_, T, E>, meta: &Meta, refused: Option<FillRefusal>) {
+        match refused {
+            None => {
+                meta.counters.fills.up();
+                self.figures.filled(meta.deps.iter().map(|dep| dep.cell.tag()));
             }
-            Err(why) => {
-                entry.meta.counters.fills_refused.up();
+            Some(why) => {
+                meta.counters.fills_refused.up();
                 self.tell(&Event::FillRefused { function: read.function.name(), key: read.key, why });
             }
         }
-        entry.value.clone()
     }
 
     /// Whether values loaded without versions may answer for a moment while the remote tier is down.
@@ -224,97 +245,6 @@ impl Engine {
             ahead_from,
             refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, load_cost)),
             degraded: None,
-        }
-    }
-
-    /// Stores an entry in the tiers its policy names. What the remote tier refuses, the local one still has.
-    async fn store<T, E>(
-        &self,
-        read: &Read<'_, T, E>,
-        policy: &Policy,
-        entry: &Arc<Entry<T>>,
-        removals: u64,
-        lead: Lead<'_>,
-        lock: Option<LoadLock>,
-    ) -> Result<(), FillRefusal>
-    where
-        T: Send + Sync + 'static,
-    {
-        let stored: Arc<StoredEntry> = Arc::clone(entry) as _;
-        let to_remote = policy.tier != TierChoice::Local && self.remote.is_shared();
-        let wire = read.wire.filter(|_| to_remote);
-        let payload = match wire.map(|wire| self.encode(read, wire, policy, entry)).transpose() {
-            Ok(payload) => payload,
-            Err(why) => {
-                lead.finish(Outcome::Value(stored));
-                return Err(why);
-            }
-        };
-        let value_bytes = self.value_bytes(read, &entry.value);
-        if payload.is_none() && value_bytes > self.settings.payload_bytes_max {
-            lead.finish(Outcome::Value(stored));
-            return Err(self.too_large(read));
-        }
-        // Callers who wait find the value in process memory; where that holds none, they have to wait for the remote tier.
-        let mut lead = Some(lead);
-        if policy.tier != TierChoice::Remote {
-            self.keep_local(read.key, &stored, policy, value_bytes, removals);
-            if let Some(lead) = lead.take() {
-                lead.finish(Outcome::Value(Arc::clone(&stored)));
-            }
-        }
-        if let Some(bytes) = payload.filter(|_| to_remote && self.removals.count(read.key) == removals) {
-            let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
-            let unlock = lock.as_ref().map(LoadLock::token);
-            match self.remote.store(&[StoreRequest { key: read.key, bytes: &bytes, ttl, unlock }]).await {
-                Ok(()) => {
-                    if let Some(lock) = lock {
-                        lock.given_back();
-                    }
-                }
-                Err(error) => self.remote_failed("store an entry", &error),
-            }
-        }
-        if let Some(lead) = lead {
-            lead.finish(Outcome::Value(stored));
-        }
-        Ok(())
-    }
-
-    fn too_large<T: 'static, E>(&self, read: &Read<'_, T, E>) -> FillRefusal {
-        self.warn_once(&format!(
-            "values of {:?} exceed payload_bytes_max = {}: they are not stored",
-            read.function.name(),
-            self.settings.payload_bytes_max
-        ));
-        FillRefusal::TooLarge
-    }
-
-    fn encode<T: 'static, E>(
-        &self,
-        read: &Read<'_, T, E>,
-        wire: &Wire<T>,
-        policy: &Policy,
-        entry: &Entry<T>,
-    ) -> Result<Vec<u8>, FillRefusal> {
-        let created = self.clock.unix_ms();
-        let ttl = entry.meta.expires.since(entry.meta.created);
-        let header = Header {
-            codec: policy.codec,
-            schema: self.schema_of(read, wire),
-            created_unix_ms: created,
-            expires_unix_ms: created.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
-            load_cost: entry.meta.load_cost,
-            negative: entry.meta.negative,
-            tags: entry.meta.tags().into(),
-        };
-        match (wire.encode)(&header, &entry.value, self.settings.compression) {
-            Ok(bytes) if bytes.len() <= self.settings.payload_bytes_max => Ok(bytes),
-            Ok(_) => Err(self.too_large(read)),
-            Err(error) => {
-                self.warn_once(&format!("values of {:?} cannot be encoded: {error}", read.function.name()));
-                Err(FillRefusal::Encode)
-            }
         }
     }
 }

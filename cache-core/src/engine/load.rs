@@ -7,17 +7,19 @@ use std::{
     time::Duration,
 };
 
+use smallvec::SmallVec;
+
 use crate::{
     engine::{
         Engine,
-        call::{Deps, Function, Read},
+        call::{Deps, Function, HardTimeout, Read},
         cells::{Cell, Sequence},
         entry::StoredEntry,
-        fill::{Before, Captured, Made},
+        fill::{Before, Captured, Fill, Made},
         flight::{Flight, Leading, Outcome},
         lock::LoadLock,
         scope::{LoadScope, ScopeOf},
-        turns::Running,
+        turns,
     },
     error::{Error, ErrorKind},
     event::{Event, FillRefusal, StaleReason},
@@ -44,7 +46,7 @@ pub(crate) struct Lead<'a> {
     /// Callers who found the load by its key.
     pub(crate) flight: Option<Leading<'a>>,
     /// Callers who came before the load began, while a write was in flight.
-    pub(crate) turn: Option<Running>,
+    pub(crate) turn: Option<turns::Running>,
 }
 
 impl Lead<'_> {
@@ -62,15 +64,34 @@ impl Lead<'_> {
     }
 }
 
-/// A value that may answer for the loader, and the entry it is from.
-type Fallback<T> = (T, Arc<StoredEntry>);
+/// A value that may answer for the loader, and the entries it is made of.
+pub(crate) struct Fallback<V> {
+    pub(crate) value: V,
+    pub(crate) entries: SmallVec<[Arc<StoredEntry>; 1]>,
+}
+
+impl<V> Fallback<V> {
+    /// Never an invalidated one: a write may have come since it was looked up.
+    fn may_answer(&self) -> bool {
+        self.entries.iter().all(|entry| entry.meta.is_verified())
+    }
+}
 
 /// What came of a loader.
-enum Loaded<T, E> {
-    Done(T),
+pub(crate) enum Loaded<V, E> {
+    Done(V),
     Failed(E),
     /// It failed or was given up as slow, and an older value answers.
-    Stale(Fallback<T>, StaleReason),
+    Stale(Fallback<V>, StaleReason),
+}
+
+/// How a loader is run.
+pub(crate) struct Running<'a, V, E> {
+    pub(crate) function: &'static Function,
+    pub(crate) soft_timeout: Duration,
+    pub(crate) hard_timeout: Option<HardTimeout<E>>,
+    pub(crate) fallback: Option<Fallback<V>>,
+    pub(crate) scope: &'a LoadScope,
 }
 
 impl Engine {
@@ -82,29 +103,32 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let Load { read, policy, deps, captured, lead, lock, fallback } = load;
-        let before = Before { removals: self.removals.count(read.key), cells: self.sequences(deps, policy) };
-        let fallback = fallback.and_then(|entry| Some((entry.value.downcast_ref::<T>()?.clone(), entry)));
+        let before = self.before(read.key, deps, policy);
+        let fallback = fallback.and_then(|entry| {
+            let value = entry.value.downcast_ref::<T>()?.clone();
+            Some(Fallback { value, entries: SmallVec::from([entry]) })
+        });
         let (declared, refused) = match captured {
             Ok(captured) => (captured, None),
             Err(why) => (Vec::new(), Some(why)),
         };
         let strict = policy.consistency == Consistency::Strict;
         let (statements, ttl) = (deps.is_auto(), policy.kept());
-        let scope = LoadScope::new(self, ScopeOf { flight: lead.flight(), statements, strict, ttl, declared });
-        let begun = OnceLock::new();
-        let loading = self.in_a_place(read.function, async {
-            // A load is as dear as its loader, not as the queue before it.
-            let _first = begun.set(self.clock.now());
-            scope.run(loader(scope.clone())).await
-        });
-        let loaded = self.within_timeouts(read, policy, fallback, loading).await;
-        let load_cost = begun.get().map_or(Duration::ZERO, |begun| self.clock.now().since(*begun));
-        self.count_load(read.function, load_cost, matches!(loaded, Loaded::Done(_)));
+        let flights = lead.flight().map(Arc::clone).into_iter().collect();
+        let scope = LoadScope::new(self, ScopeOf { flights, statements, strict, ttl, declared });
+        let running = Running {
+            function: read.function,
+            soft_timeout: policy.soft_timeout,
+            hard_timeout: read.hard_timeout,
+            fallback,
+            scope: &scope,
+        };
+        let (loaded, load_cost) = self.run_loader(running, loader).await;
 
-        let ((value, entry), why) = match loaded {
+        let (Fallback { value, entries }, why) = match loaded {
             Loaded::Done(value) => {
                 let made = Made { value, load_cost, refused, collected: scope.collect(), before };
-                return Ok(self.fill(read, policy, deps, made, lead, lock).await);
+                return Ok(self.fill(policy, Fill { read, deps, made, lead, lock }).await);
             }
             Loaded::Failed(error) => {
                 lead.finish(Outcome::Failed(read.share_error.as_ref().map(|share| share.wrap(&error))));
@@ -113,31 +137,74 @@ impl Engine {
             }
             Loaded::Stale(stale, why) => (stale, why),
         };
-        LoadScope::uses(&entry.meta);
-        // Others may have begun to wait after a write that this value does not know.
-        lead.finish(if strict { Outcome::Failed(None) } else { Outcome::Value(entry) });
+        let entry = entries.into_iter().next();
+        self.answered_stale(read, entry.as_ref(), lead, strict, why);
         give_back(lock).await;
-        self.stale_served(read, why);
-        if why == StaleReason::LoaderSlow {
-            // The load that was given up is made again in the background, if it can be.
-            let _in_background = self.refresh_now(read);
-        }
         Ok(value)
     }
 
-    async fn within_timeouts<T: 'static, E>(
-        &self,
+    /// An older entry has answered for its loader: tells those who wait, and whoever listens.
+    pub(crate) fn answered_stale<T: 'static, E>(
+        self: &Arc<Self>,
         read: &Read<'_, T, E>,
-        policy: &Policy,
-        fallback: Option<Fallback<T>>,
-        loading: impl Future<Output = Result<T, E>>,
-    ) -> Loaded<T, E> {
+        entry: Option<&Arc<StoredEntry>>,
+        lead: Lead<'_>,
+        strict: bool,
+        why: StaleReason,
+    ) {
+        if let Some(entry) = entry {
+            LoadScope::uses(&entry.meta);
+        }
+        // Others may have begun to wait after a write that this value does not know.
+        let shared = entry.filter(|_| !strict);
+        lead.finish(shared.map_or(Outcome::Failed(None), |entry| Outcome::Value(Arc::clone(entry))));
+        self.stale_served(read, why);
+        if why == StaleReason::LoaderSlow && read.background.is_some() {
+            // The load that was given up is made again.
+            let _in_background = self.refresh_now(read);
+        }
+    }
+
+    /// How things are before a load.
+    pub(crate) fn before(&self, key: &str, deps: &Deps, policy: &Policy) -> Before {
+        Before { removals: self.removals.count(key), cells: self.sequences(deps, policy) }
+    }
+
+    /// Runs a loader within its timeouts, and says how long it took.
+    pub(crate) async fn run_loader<V, E, L, Fut>(
+        &self,
+        running: Running<'_, V, E>,
+        loader: L,
+    ) -> (Loaded<V, E>, Duration)
+    where
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        let (function, scope) = (running.function, running.scope);
+        let begun = OnceLock::new();
+        let loading = self.in_a_place(function, async {
+            // A load is as dear as its loader, not as the queue before it.
+            let _first = begun.set(self.clock.now());
+            scope.run(loader(scope.clone())).await
+        });
+        let loaded = self.within_timeouts(running, loading).await;
+        let load_cost = begun.get().map_or(Duration::ZERO, |begun| self.clock.now().since(*begun));
+        self.count_load(function, load_cost, matches!(loaded, Loaded::Done(_)));
+        (loaded, load_cost)
+    }
+
+    async fn within_timeouts<V, E>(
+        &self,
+        running: Running<'_, V, E>,
+        loading: impl Future<Output = Result<V, E>>,
+    ) -> Loaded<V, E> {
+        let Running { function, soft_timeout, hard_timeout, fallback, .. } = running;
         // The time runs from here, not from the loader's first await.
-        let hard = read.hard_timeout.map(|(span, error)| (span, error, self.clock.sleep(span)));
+        let hard = hard_timeout.map(|(span, error)| (span, error, self.clock.sleep(span)));
         let hard = async {
             let Some((span, error, passed)) = hard else { return std::future::pending().await };
             passed.await;
-            let text = format!("the loader of {:?} passed its hard timeout of {span:?}", read.function.name());
+            let text = format!("the loader of {:?} passed its hard timeout of {span:?}", function.name());
             error(Error::new(ErrorKind::Timeout, text))
         };
         let loading = async {
@@ -153,17 +220,15 @@ impl Engine {
                 Err(error) => Loaded::Failed(error),
             };
         };
-        // Never an invalidated one: a write may have come since it was looked up.
-        let still = |fallback: &Fallback<T>| fallback.1.meta.is_verified();
         let mut loading = pin!(loading);
-        let loaded = match self.clock.timeout(policy.soft_timeout, &mut loading).await {
+        let loaded = match self.clock.timeout(soft_timeout, &mut loading).await {
             Some(loaded) => loaded,
-            None if still(&fallback) => return Loaded::Stale(fallback, StaleReason::LoaderSlow),
+            None if fallback.may_answer() => return Loaded::Stale(fallback, StaleReason::LoaderSlow),
             None => loading.await,
         };
         match loaded {
             Ok(value) => Loaded::Done(value),
-            Err(_) if still(&fallback) => Loaded::Stale(fallback, StaleReason::LoaderFailed),
+            Err(_) if fallback.may_answer() => Loaded::Stale(fallback, StaleReason::LoaderFailed),
             Err(error) => Loaded::Failed(error),
         }
     }

@@ -1,22 +1,20 @@
 //! Asks the tiers for an entry: the local copy with its tags re-checked, then the remote one.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     engine::{
         Engine,
         call::Read,
-        cells::Cell,
-        entry::{Entry, Meta, Recorded, StoredEntry},
+        cells::{Cell, Sequence},
+        entry::{Meta, StoredEntry},
         flight::Flight,
+        judge::{Candidate, Judged, Known},
         mutation::Mutation,
-        refresh,
     },
-    envelope::{Envelope, Header, Wire},
     error::Error,
-    event::{Event, Tier},
+    event::Tier,
     policy::{Policy, TierChoice},
-    ports::TagState,
     tag::Tag,
 };
 
@@ -45,13 +43,36 @@ pub(crate) enum Found {
     Down,
 }
 
-/// The states of tags, as found out during one read.
-#[derive(Default)]
-struct Known(Vec<(Arc<Cell>, TagState)>);
+/// So many keys at the most are asked for, captured or stored in one round trip.
+pub(crate) const KEYS_PER_TRIP_MAX: usize = 1_000;
 
-impl Known {
-    fn state(&self, cell: &Arc<Cell>) -> Option<TagState> {
-        self.0.iter().find(|(known, _)| Arc::ptr_eq(known, cell)).map(|(_, state)| *state)
+/// One entry that is looked for, among others or alone.
+pub(crate) struct Sought<'a, 'r, T: 'static, E> {
+    pub(crate) read: &'a Read<'r, T, E>,
+    pub(crate) how: Lookup<'a>,
+}
+
+/// What the next round trip asks about.
+#[derive(Default)]
+struct Question {
+    cells: Vec<(Arc<Cell>, Sequence)>,
+    seen: HashSet<usize>,
+}
+
+impl Question {
+    /// Asks for the states of those cells that are not known yet.
+    fn add(&mut self, cells: &[Arc<Cell>], how: Lookup<'_>, known: &Known) {
+        for cell in cells {
+            // The sequence is taken before the request is sent, and before the version is looked at.
+            let sequence = cell.sequence();
+            if let Some(flight) = how.flight {
+                flight.watch(cell, sequence);
+            }
+            let decided = known.state(cell).is_some() || (how.trust_cells && cell.version() != 0);
+            if !decided && self.seen.insert(Arc::as_ptr(cell).addr()) {
+                self.cells.push((Arc::clone(cell), sequence));
+            }
+        }
     }
 }
 
@@ -61,52 +82,95 @@ impl Engine {
     where
         T: Send + Sync + 'static,
     {
-        match self.try_lookup(read, how).await {
-            Ok(found) => found,
-            Err(error) => {
-                self.remote_failed("read an entry", &error);
-                Found::Down
-            }
-        }
+        self.lookup_many(&[Sought { read, how }]).await.pop().unwrap_or(Found::Nothing)
     }
 
-    async fn try_lookup<T, E>(&self, read: &Read<'_, T, E>, how: Lookup<'_>) -> Result<Found, Error>
+    /// As [`lookup`](Self::lookup), for several: what each is, in their order. One round trip asks for the entries and the tags known
+    /// beforehand; another follows where local copies turn out stale, or entries name tags that nobody here knows yet.
+    pub(crate) async fn lookup_many<T, E>(&self, sought: &[Sought<'_, '_, T, E>]) -> Vec<Found>
+    where
+        T: Send + Sync + 'static,
+    {
+        let mut found = Vec::with_capacity(sought.len());
+        for some in sought.chunks(KEYS_PER_TRIP_MAX) {
+            found.extend(self.lookup_some(some).await);
+        }
+        found
+    }
+
+    async fn lookup_some<T, E>(&self, sought: &[Sought<'_, '_, T, E>]) -> Vec<Found>
     where
         T: Send + Sync + 'static,
     {
         let mut known = Known::default();
-        let mut stale = Found::Nothing;
-        if let Some(entry) = self.local_candidate(read, how.policy).filter(|_| !how.past_local) {
-            let cells: Vec<_> = entry.meta.deps.iter().map(|dep| Arc::clone(&dep.cell)).collect();
-            self.ask(None, &cells, how, &mut known).await?;
-            if entry.meta.deps.iter().all(|dep| how.is_valid(&known, dep)) {
-                if entry.meta.is_alive(self.clock.now()) {
-                    return Ok(Found::Fresh(entry, Tier::Local));
+        let mut found: Vec<Option<Found>> = Vec::with_capacity(sought.len());
+        let mut fetching: Vec<(usize, &Sought<'_, '_, T, E>)> = Vec::new();
+        let mut judging: Vec<(usize, &Sought<'_, '_, T, E>, Candidate)> = Vec::new();
+        let mut question = Question::default();
+        for (at, one) in sought.iter().enumerate() {
+            found.push(None);
+            match self.local_candidate(one.read, one.how.policy).filter(|_| !one.how.past_local) {
+                Some(entry) => {
+                    question.add(&cells_of(&entry.meta), one.how, &known);
+                    judging.push((at, one, Candidate::Copy(entry)));
                 }
-                stale = Found::Stale(entry);
+                None => fetching.push((at, one)),
             }
         }
-        let Some(wire) = read.wire.filter(|_| how.policy.tier != TierChoice::Local && self.remote.is_shared()) else {
-            return Ok(stale);
-        };
-        let removals = self.removals.count(read.key);
-        let Some(bytes) = self.ask(Some(read.key), how.cells, how, &mut known).await? else { return Ok(stale) };
-        let entry = match self.open(read, wire, how, &bytes, &mut known).await {
-            Ok(Some(entry)) => entry,
-            Ok(None) => return Ok(stale),
-            Err(error) if error.is_remote() => return Err(error),
-            Err(error) => {
-                self.poisoned(read.key, &error).await;
-                return Ok(stale);
+        while !fetching.is_empty() || !judging.is_empty() {
+            fetching.retain(|(_, one)| self.has_wire(one));
+            let keys: Vec<&str> = fetching.iter().map(|(_, one)| one.read.key).collect();
+            fetching.iter().for_each(|(_, one)| question.add(one.how.cells, one.how, &known));
+            let removals: Vec<u64> = keys.iter().map(|key| self.removals.count(key)).collect();
+            let fetched = match self.ask(&keys, std::mem::take(&mut question), &mut known).await {
+                Ok(fetched) => fetched,
+                Err(error) => {
+                    self.remote_failed("read an entry", &error);
+                    for at in fetching.iter().map(|(at, _)| *at).chain(judging.iter().map(|(at, ..)| *at)) {
+                        set(&mut found, at, Found::Down);
+                    }
+                    break;
+                }
+            };
+            let arrived = std::mem::take(&mut fetching).into_iter().zip(fetched.into_iter().zip(removals));
+            let proven = std::mem::take(&mut judging);
+            for (at, one, candidate) in proven {
+                let is_copy = matches!(candidate, Candidate::Copy(_));
+                // What is still not proven now never will be.
+                if let Judged::Valid(entry) = self.judge(one, &candidate, &known).await {
+                    set(&mut found, at, self.as_found(entry, is_copy));
+                }
+                if is_copy && !matches!(found.get(at), Some(Some(Found::Fresh(..)))) {
+                    fetching.push((at, one));
+                }
             }
-        };
-        if how.policy.tier == TierChoice::Both {
-            self.keep_local(read.key, &entry, how.policy, self.bytes_of(read, &entry), removals);
+            for ((at, one), (bytes, removals)) in arrived {
+                let Some(bytes) = bytes else { continue };
+                let candidate = Candidate::Bytes { bytes, removals };
+                match self.judge(one, &candidate, &known).await {
+                    Judged::Valid(entry) => set(&mut found, at, self.as_found(entry, false)),
+                    Judged::Invalid => {}
+                    Judged::Unproven(cells) => {
+                        question.add(&cells, one.how, &known);
+                        judging.push((at, one, candidate));
+                    }
+                }
+            }
         }
+        found.into_iter().map(|found| found.unwrap_or(Found::Nothing)).collect()
+    }
+
+    /// Whether the remote tier may have the entry.
+    fn has_wire<T, E>(&self, one: &Sought<'_, '_, T, E>) -> bool {
+        one.read.wire.is_some() && one.how.policy.tier != TierChoice::Local && self.remote.is_shared()
+    }
+
+    /// A valid entry, by whether its TTL holds.
+    fn as_found(&self, entry: Arc<StoredEntry>, is_copy: bool) -> Found {
         if entry.meta.is_alive(self.clock.now()) {
-            Ok(Found::Fresh(entry, Tier::Remote))
+            Found::Fresh(entry, if is_copy { Tier::Local } else { Tier::Remote })
         } else {
-            Ok(Found::Stale(entry))
+            Found::Stale(entry)
         }
     }
 
@@ -144,101 +208,18 @@ impl Engine {
             .filter(|entry| std::ptr::eq(entry.meta.function, read.function) && entry.value.is::<T>())
     }
 
-    /// One round trip: the bytes at `key`, and the states of those cells that are not known yet.
-    async fn ask(
-        &self,
-        key: Option<&str>,
-        cells: &[Arc<Cell>],
-        how: Lookup<'_>,
-        known: &mut Known,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        let mut asked = Vec::new();
-        for cell in cells {
-            // The sequence is taken before the request is sent, and before the version is looked at.
-            let sequence = cell.sequence();
-            if let Some(flight) = how.flight {
-                flight.watch(cell, sequence);
-            }
-            if known.state(cell).is_none() && !(how.trust_cells && cell.version() != 0) {
-                asked.push((Arc::clone(cell), sequence));
-            }
+    /// One round trip: the bytes at each key, and the states of the cells in question. None, if there is nothing to ask.
+    async fn ask(&self, keys: &[&str], question: Question, known: &mut Known) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        if keys.is_empty() && question.cells.is_empty() {
+            return Ok(Vec::new());
         }
-        if key.is_none() && asked.is_empty() {
-            return Ok(None);
-        }
-        let keys: Vec<&str> = key.into_iter().collect();
-        let tags: Vec<Tag> = asked.iter().map(|(cell, _)| cell.tag().clone()).collect();
-        let mut fetched = self.remote.fetch(&keys, &tags).await?;
-        for ((cell, sequence), state) in asked.into_iter().zip(fetched.states) {
+        let tags: Vec<Tag> = question.cells.iter().map(|(cell, _)| cell.tag().clone()).collect();
+        let fetched = self.remote.fetch(keys, &tags).await?;
+        for ((cell, sequence), state) in question.cells.into_iter().zip(fetched.states) {
             let state = cell.verify(sequence, state, self.settings.mutation != Some(Mutation::NoSequence));
-            known.0.push((cell, state));
+            known.learn(cell, state);
         }
-        Ok(fetched.entries.pop().flatten())
-    }
-
-    /// Reads the bytes: `None` if the entry is not valid (any more), an error if the bytes are not ours to understand.
-    async fn open<T, E>(
-        &self,
-        read: &Read<'_, T, E>,
-        wire: &Wire<T>,
-        how: Lookup<'_>,
-        bytes: &[u8],
-        known: &mut Known,
-    ) -> Result<Option<Arc<StoredEntry>>, Error>
-    where
-        T: Send + Sync + 'static,
-    {
-        let envelope = Envelope::parse(bytes)?;
-        let header = envelope.header();
-        let (now, grace) = (self.clock.unix_ms(), millis(how.policy.grace()));
-        if header.expires_unix_ms.saturating_add(grace) <= now || header.schema != self.schema_of(read, wire) {
-            return Ok(None);
-        }
-        let deps: Box<[Recorded]> = header
-            .tags
-            .iter()
-            .map(|(tag, version)| Recorded { cell: self.cells.cell(tag), version: *version })
-            .collect();
-        let cells: Vec<_> = deps.iter().map(|dep| Arc::clone(&dep.cell)).collect();
-        self.ask(None, &cells, how, known).await?;
-        if !deps.iter().all(|dep| how.is_valid(known, dep)) {
-            return Ok(None);
-        }
-        let meta = self.meta_of(read, how.policy, header, deps);
-        Ok(Some(Arc::new(Entry { meta, value: (wire.decode)(&envelope)? })))
-    }
-
-    fn meta_of<T, E>(
-        &self,
-        read: &Read<'_, T, E>,
-        policy: &Policy,
-        header: &Header<'_>,
-        deps: Box<[Recorded]>,
-    ) -> Meta {
-        let (now, unix) = (self.clock.now(), self.clock.unix_ms());
-        let born = now.before(Duration::from_millis(unix.saturating_sub(header.created_unix_ms)));
-        let left = Duration::from_millis(header.expires_unix_ms.saturating_sub(unix));
-        let overdue = Duration::from_millis(unix.saturating_sub(header.expires_unix_ms));
-        let expires = now.after(left).before(overdue);
-        let ahead_from = refresh::ahead_from(policy, born, expires);
-        Meta {
-            function: read.function,
-            counters: self.figures.of(read.function),
-            deps,
-            created: now,
-            expires,
-            load_cost: header.load_cost,
-            negative: header.negative,
-            complete: true,
-            ahead_from,
-            refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, header.load_cost)),
-            degraded: None,
-        }
-    }
-
-    /// What a stored value must have been made by: this type, by this function.
-    pub(crate) fn schema_of<T, E>(&self, read: &Read<'_, T, E>, wire: &Wire<T>) -> u64 {
-        (wire.schema)() ^ read.function.identity()
+        Ok(fetched.entries)
     }
 
     /// Puts an entry into process memory, unless its key was removed since `removals` was read.
@@ -257,27 +238,14 @@ impl Engine {
             self.local.remove(key);
         }
     }
-
-    async fn poisoned(&self, key: &str, error: &Error) {
-        self.counters.poisoned.up();
-        tracing::warn!(key, error = %error, "unreadable entry removed");
-        self.tell(&Event::Poisoned { key, error });
-        if let Err(error) = self.remote.remove(&[key]).await {
-            self.remote_failed("remove an unreadable entry", &error);
-        }
-    }
 }
 
-impl Lookup<'_> {
-    /// Whether a recorded version is the current one.
-    fn is_valid(self, known: &Known, dep: &Recorded) -> bool {
-        match known.state(&dep.cell) {
-            Some(state) => state == TagState::Version(dep.version),
-            None => self.trust_cells && dep.cell.version() == dep.version,
-        }
-    }
+pub(super) fn cells_of(meta: &Meta) -> Vec<Arc<Cell>> {
+    meta.deps.iter().map(|dep| Arc::clone(&dep.cell)).collect()
 }
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+fn set(found: &mut [Option<Found>], at: usize, what: Found) {
+    if let Some(place) = found.get_mut(at) {
+        *place = Some(what);
+    }
 }

@@ -1,5 +1,6 @@
 //! The engine: reads, fills and invalidations over ports. It knows no SQL, no Redis and no SeaORM.
 
+mod batch;
 mod breaker;
 mod bus;
 pub(crate) mod call;
@@ -12,6 +13,7 @@ mod figures;
 mod fill;
 mod flight;
 mod intent;
+mod judge;
 mod lease;
 mod load;
 mod lock;
@@ -25,6 +27,7 @@ mod request;
 mod scope;
 mod settings;
 mod stats;
+mod store;
 mod tasks;
 mod turns;
 mod weight;

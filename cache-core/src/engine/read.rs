@@ -26,7 +26,7 @@ use crate::{
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// So often a caller may find that the load it waited for was overtaken by a write, before it loads alone.
-const OVERTAKEN_MAX: u32 = 3;
+pub(super) const OVERTAKEN_MAX: u32 = 3;
 
 /// One read under way.
 pub(super) struct Call<'a, 'r, T: 'static, E> {
@@ -40,7 +40,7 @@ pub(super) struct Call<'a, 'r, T: 'static, E> {
 }
 
 /// What process memory says.
-enum Local<T> {
+pub(super) enum Local<T> {
     Hit(T),
     /// Valid, and this caller is the one to load it anew.
     Refresh(Arc<StoredEntry>, Refreshing),
@@ -85,7 +85,7 @@ impl Engine {
     }
 
     /// The hot path: no lock, no allocation, nothing asked of anybody.
-    fn local_hit<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>, strict: bool) -> Local<T>
+    pub(super) fn local_hit<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>, strict: bool) -> Local<T>
     where
         T: Clone + Send + Sync + 'static,
     {
@@ -142,7 +142,7 @@ impl Engine {
         }
     }
 
-    fn call<'a, 'r, T: 'static, E>(&self, read: &'a Read<'r, T, E>, deps: Deps) -> Call<'a, 'r, T, E> {
+    pub(super) fn call<'a, 'r, T: 'static, E>(&self, read: &'a Read<'r, T, E>, deps: Deps) -> Call<'a, 'r, T, E> {
         let tags = deps.tags();
         let cells = tags.iter().map(|tag| self.cells.cell(tag)).collect();
         let mut policy = self.policy_of(read);
@@ -161,12 +161,7 @@ impl Engine {
     {
         let mut overtaken = 0;
         let leading = loop {
-            let now = self.clock.now();
-            let trusted = self.lease.holds(now);
-            let role = self.flights.join_or_lead(call.read.key, now, |flight| {
-                self.may_share(flight) && (trusted || now < flight.started().after(self.settings.lease))
-            });
-            match role {
+            match self.join_or_lead(call.read.key) {
                 Role::Lead(leading) => break Some(leading),
                 Role::Join(flight) => {
                     let outcome = self.outcome_of(&flight).await;
@@ -195,6 +190,15 @@ impl Engine {
         }
         self.missed(call.read);
         self.obtain(call, lead, trust_cells, loader).await
+    }
+
+    /// Joins a load of the key, unless an invalidation has come since it began, or could have come without being heard; else leads one.
+    pub(super) fn join_or_lead(&self, key: &str) -> Role<'_> {
+        let now = self.clock.now();
+        let trusted = self.lease.holds(now);
+        self.flights.join_or_lead(key, now, |flight| {
+            self.may_share(flight) && (trusted || now < flight.started().after(self.settings.lease))
+        })
     }
 
     /// Every caller asks the remote tier itself, and shares a load only if that load began under the very versions it was told.
@@ -276,7 +280,7 @@ impl Engine {
     }
 
     /// The value found, if it may be served; notes a fallback otherwise.
-    fn accept<T, E>(self: &Arc<Self>, call: &mut Call<'_, '_, T, E>, found: Found) -> Option<(T, Arc<StoredEntry>)>
+    pub(super) fn accept<T, E>(self: &Arc<Self>, call: &mut Call<'_, '_, T, E>, found: Found) -> Option<(T, Arc<StoredEntry>)>
     where
         T: Clone + Send + Sync + 'static,
     {
@@ -315,7 +319,7 @@ impl Engine {
         while_away(self.clock.timeout(WAIT_MAX, flight.outcome())).await.unwrap_or(Outcome::Failed(None))
     }
 
-    fn may_share(&self, flight: &Flight) -> bool {
+    pub(super) fn may_share(&self, flight: &Flight) -> bool {
         self.settings.mutation == Some(Mutation::JoinableFlights) || flight.is_untouched()
     }
 

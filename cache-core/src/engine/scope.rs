@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use smallvec::SmallVec;
+
 use crate::{
     clock::Moment,
     engine::{
@@ -31,7 +33,8 @@ pub struct LoadScope(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
-    flight: Option<Arc<Flight>>,
+    /// Whoever may share what is loaded: one flight for each key.
+    flights: SmallVec<[Arc<Flight>; 1]>,
     /// Whether statements count.
     statements: bool,
     /// Whether the value must not be older than the read that loads it.
@@ -52,8 +55,8 @@ struct State {
 }
 
 /// How a scope is made.
-pub(crate) struct ScopeOf<'a> {
-    pub(crate) flight: Option<&'a Arc<Flight>>,
+pub(crate) struct ScopeOf {
+    pub(crate) flights: SmallVec<[Arc<Flight>; 1]>,
     pub(crate) statements: bool,
     pub(crate) strict: bool,
     pub(crate) ttl: Duration,
@@ -72,10 +75,10 @@ tokio::task_local! {
 }
 
 impl LoadScope {
-    pub(crate) fn new(engine: &Arc<Engine>, of: ScopeOf<'_>) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, of: ScopeOf) -> Self {
         Self(Arc::new(Inner {
             engine: Arc::clone(engine),
-            flight: of.flight.map(Arc::clone),
+            flights: of.flights,
             statements: of.statements,
             strict: of.strict,
             ttl: of.ttl,
@@ -132,7 +135,7 @@ impl LoadScope {
             return;
         }
         let engine = &inner.engine;
-        let captured = engine.capture(&fresh, inner.ttl, inner.flight.as_deref()).await;
+        let captured = engine.capture(&fresh, inner.ttl, &inner.flights).await;
         let mut state = inner.state();
         match captured {
             Ok(captured) if state.captured.len() + captured.len() <= SCOPE_TAGS_MAX => state.captured.extend(captured),
@@ -158,7 +161,7 @@ impl LoadScope {
         state.expires = Some(state.expires.map_or(meta.expires, |end| end.min(meta.expires)));
         for Recorded { cell, version } in &meta.deps {
             let sequence = cell.sequence();
-            if let Some(flight) = &inner.flight {
+            for flight in &inner.flights {
                 flight.watch(cell, sequence);
                 if cell.version() != *version {
                     // Overtaken already: good for whoever began before, and for nobody who comes now.
@@ -180,6 +183,21 @@ impl LoadScope {
     }
 }
 
+impl Collected {
+    /// What one of several values of a load depends on: its own declared tags, and whatever the body used.
+    pub(crate) fn with_declared(&self, declared: Vec<Captured>) -> Self {
+        let mut all = Self { captured: declared, opaque: self.opaque, expires: self.expires };
+        for used in &self.captured {
+            match all.captured.iter().find(|known| Arc::ptr_eq(&known.cell, &used.cell)) {
+                Some(known) if known.version != used.version => all.opaque = true,
+                Some(_) => {}
+                None => all.captured.push(used.clone()),
+            }
+        }
+        all
+    }
+}
+
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -188,9 +206,7 @@ impl Inner {
     /// The value will not be stored; nor may whoever comes later share it, since nobody watches what it is made of.
     fn make_opaque(&self, state: &mut State) {
         state.opaque = true;
-        if let Some(flight) = &self.flight {
-            flight.close();
-        }
+        self.flights.iter().for_each(|flight| flight.close());
     }
 }
 

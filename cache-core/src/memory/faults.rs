@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::sync::Semaphore;
@@ -36,6 +36,9 @@ pub enum Call {
     /// [`Bus::ping`](crate::ports::Bus::ping)
     Ping,
 }
+
+/// How many kinds of calls there are.
+const CALLS: usize = Call::Ping as usize + 1;
 
 /// Where in a call something happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,7 @@ impl Drop for Gate {
 pub(super) struct Faults {
     /// Spares a lock on every call where there are no faults, which is everywhere but in tests.
     armed: AtomicBool,
+    calls: [AtomicU64; CALLS],
     rules: Mutex<Vec<Rule>>,
 }
 
@@ -108,12 +112,19 @@ impl Faults {
         Gate(barrier)
     }
 
+    pub(super) fn calls(&self, call: Call) -> u64 {
+        self.calls.get(call as usize).map_or(0, |calls| calls.load(Ordering::Relaxed))
+    }
+
     pub(super) fn heal(&self) {
         self.rules().retain(|rule| matches!(rule.effect, Effect::Hold(_)));
     }
 
     /// What happens to a call at a point: nothing, a wait, or an error.
     pub(super) async fn meet(&self, call: Call, point: Point) -> Result<(), Error> {
+        if let Some(calls) = self.calls.get(call as usize).filter(|_| point == Point::Before) {
+            calls.fetch_add(1, Ordering::Relaxed);
+        }
         if !self.armed.load(Ordering::Acquire) {
             return Ok(());
         }

@@ -160,6 +160,12 @@ impl MemoryNode {
         self.faults.hold(call, point)
     }
 
+    /// How many calls of one kind this node has made, failed ones included.
+    #[must_use]
+    pub fn calls(&self, call: Call) -> u64 {
+        self.faults.calls(call)
+    }
+
     /// Ends every fault of this node's calls; gates stay.
     pub fn heal(&self) {
         self.faults.heal();

@@ -1,5 +1,6 @@
 //! The engine's behaviour over the in-process remote tier, with a clock that the tests move.
 
+mod batch;
 mod figures;
 mod loading;
 mod nested;

@@ -1,7 +1,10 @@
 //! Related models, of one model and of many.
 
 use sea_orm::{ActiveValue::Set, EntityTrait, LoaderTrait, ModelTrait, QueryOrder};
-use sea_orm_cache::{CachedLoader, CachedRelated};
+use sea_orm_cache::{
+    __testing::{Call, MemoryStore},
+    Cache, CachedLoader, CachedRelated, Clock, TierChoice,
+};
 
 use super::world::{Author, Book, Place, Shelf, World, author, book, minute, place, shelf};
 
@@ -112,7 +115,7 @@ async fn part_of_the_models_may_be_cached_already_and_some_may_be_the_same() {
     let mixed = [authors[1].clone(), authors[0].clone(), authors[2].clone(), authors[0].clone()];
     let lists = world.loads(mixed.cached_load_many(Book, minute(), &world.db)).await.unwrap();
     assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 0, 2]);
-    assert_eq!(world.cache.stats().loads, 3, "one for each author");
+    assert_eq!((world.cache.stats().loads, world.cache.stats().fills), (2, 3), "one load for both other authors");
     let none: Vec<author::Model> = Vec::new();
     assert!(world.hits(none.cached_load_many(Book, minute(), &world.db)).await.unwrap().is_empty());
 }
@@ -180,4 +183,21 @@ async fn loads_of_the_same_models_at_once_all_come_to_an_end() {
     let mut two = two.unwrap();
     two.reverse();
     assert_eq!(one.unwrap(), two);
+}
+
+#[tokio::test]
+async fn many_models_cost_one_round_trip_of_each_kind() {
+    let node = MemoryStore::shared(Clock::system()).node();
+    let world = World::with(Cache::builder().ports(node.tier(), node.bus())).await;
+    let authors = authors(&world).await;
+    let policy = minute().with_tier(TierChoice::Remote);
+    let load = || authors.cached_load_many(Book, policy, &world.db);
+    let trips = || [Call::Fetch, Call::Capture, Call::Store].map(|call| node.calls(call));
+    let expected = world.loads(load()).await.unwrap();
+    assert_eq!(trips(), [1, 1, 1]);
+    assert_eq!(world.hits(load()).await.unwrap(), expected);
+    assert_eq!((trips(), world.cache.stats().hits_remote), ([2, 1, 1], 3));
+    world.retitle(21, "new").await;
+    assert_eq!(world.loads(load()).await.unwrap()[1][0].title, "new");
+    assert_eq!((trips(), world.cache.stats().hits_remote), ([3, 2, 2], 5));
 }
