@@ -280,7 +280,11 @@ impl Engine {
     }
 
     /// The value found, if it may be served; notes a fallback otherwise.
-    pub(super) fn accept<T, E>(self: &Arc<Self>, call: &mut Call<'_, '_, T, E>, found: Found) -> Option<(T, Arc<StoredEntry>)>
+    pub(super) fn accept<T, E>(
+        self: &Arc<Self>,
+        call: &mut Call<'_, '_, T, E>,
+        found: Found,
+    ) -> Option<(T, Arc<StoredEntry>)>
     where
         T: Clone + Send + Sync + 'static,
     {

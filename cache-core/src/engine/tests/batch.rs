@@ -250,16 +250,12 @@ async fn batches_and_single_reads_share_loads_and_entries() {
     let (a, _, _) = two().await;
     let table = Table::with([1, 2, 3]);
     let gate = a.memory.hold(Call::Fetch, Point::Before);
-    let (first, second, single, ()) = tokio::join!(
-        a.many(&table, &[1, 2]),
-        a.many(&table, &[2, 3, 1]),
-        a.tweet(&table, 2),
-        async {
+    let (first, second, single, ()) =
+        tokio::join!(a.many(&table, &[1, 2]), a.many(&table, &[2, 3, 1]), a.tweet(&table, 2), async {
             gate.reached().await;
             settle().await;
             gate.open();
-        }
-    );
+        });
     assert_eq!((first, second, single), (vec![Some(1), Some(2)], [2, 3, 1].map(Some).into(), Some(2)));
     let mut asked = table.asked();
     asked.sort();
@@ -335,11 +331,7 @@ async fn an_error_of_the_body_is_everybodys_and_nothing_is_stored() {
 async fn an_expired_entry_of_each_answers_for_a_loader_that_fails() {
     let (a, _, clock) = two().await;
     let table = Table::with([1, 2]);
-    let grace = PolicyOverride {
-        ttl: Some(10 * SECOND),
-        stale_if_error: Some(1_000 * SECOND),
-        ..PolicyOverride::NONE
-    };
+    let grace = PolicyOverride { ttl: Some(10 * SECOND), stale_if_error: Some(1_000 * SECOND), ..PolicyOverride::NONE };
     a.many_by(&table, &[1, 2], &grace).await.unwrap();
     clock.advance(20 * SECOND);
     settle().await;

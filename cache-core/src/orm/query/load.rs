@@ -127,7 +127,9 @@ where
     let (mut asked, mut keys): (Vec<Asked<'_, '_, M>>, Vec<KeyText>) = (Vec::new(), Vec::new());
     let mut places = Vec::with_capacity(models.len());
     for model in models {
-        match related_to::<M, R>(model, query.clone()).map(|select| select.map(|select| ask(model, &select, &wishes, db))) {
+        match related_to::<M, R>(model, query.clone())
+            .map(|select| select.map(|select| ask(model, &select, &wishes, db)))
+        {
             Ok(Some(Some((one, key)))) => {
                 places.push(Some(asked.len()));
                 asked.push(one);
