@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 /// A text behind the prefix that is longer than this is replaced by its digest.
 const TEXT_BYTES_MAX: usize = 200;
 
-/// The key of an entry, such as `find_user:v1:[42]`. Keys of up to 128 bytes live on the stack.
+/// The key of an entry, such as `find_user:v1:[42]`. A thread uses the memory of its last key again.
 #[derive(Clone)]
 pub struct KeyText(Text);
 
@@ -49,14 +49,39 @@ pub struct KeyText(Text);
 /// # Errors
 ///
 /// [`ErrorKind::Encode`] if an argument's `Serialize` fails.
-pub fn encode_key<T: Serialize + ?Sized>(prefix: &str, args: &T) -> Result<KeyText, Error> {
+pub(crate) fn encode_key<T: Serialize + ?Sized>(prefix: &str, args: &T) -> Result<KeyText, Error> {
     let mut text = Text::default();
     text.push_prefix(prefix);
+    push_args(text, prefix, args)
+}
+
+/// As [`encode_key`], for a prefix that [`clean_prefix`] has made.
+#[inline]
+pub(crate) fn encode_args<T: Serialize + ?Sized>(prefix: &str, args: &T) -> Result<KeyText, Error> {
+    let mut text = Text::default();
+    text.push_str(prefix);
+    push_args(text, prefix, args)
+}
+
+/// The prefix as it stands in keys.
+pub(crate) fn clean_prefix(prefix: &str) -> String {
+    let mut text = Text::default();
+    text.push_prefix(prefix);
+    text.as_str().to_owned()
+}
+
+#[inline]
+fn push_args<T: Serialize + ?Sized>(mut text: Text, prefix: &str, args: &T) -> Result<KeyText, Error> {
     let start = text.len();
-    args.serialize(&mut KeySerializer::new(&mut text)).map_err(|error| {
-        Error::with_source(ErrorKind::Encode, format!("cannot make a key of the arguments for {prefix}"), error)
-    })?;
-    Ok(KeyText(digested(text, start)))
+    match args.serialize(&mut KeySerializer::new(&mut text)) {
+        Ok(()) => Ok(KeyText(digested(text, start))),
+        Err(error) => Err(unfit(prefix, error)),
+    }
+}
+
+#[cold]
+fn unfit(prefix: &str, error: serializer::Fault) -> Error {
+    Error::with_source(ErrorKind::Encode, format!("cannot make a key of the arguments for {prefix}"), error)
 }
 
 /// Makes a key from `prefix` and a text that the user composed (`key = "user:{id}"`), escaped and digested like the text of
@@ -74,20 +99,26 @@ pub(crate) fn plain_key(prefix: &str, text: &str) -> KeyText {
 }
 
 /// Replaces what follows `start` by its digest if it is too long.
+#[inline]
 fn digested(mut text: Text, start: usize) -> Text {
-    let tail = text.since(start);
-    if tail.len() > TEXT_BYTES_MAX {
-        let digest = Sha256::digest(tail.as_bytes());
-        text.truncate(start);
-        text.push_str("#");
-        text.push_hex(digest.get(..16).unwrap_or_default());
+    if text.len() - start > TEXT_BYTES_MAX {
+        digest(&mut text, start);
     }
     text
+}
+
+#[cold]
+fn digest(text: &mut Text, start: usize) {
+    let digest = Sha256::digest(text.since(start).as_bytes());
+    text.truncate(start);
+    text.push_str("#");
+    text.push_hex(digest.get(..16).unwrap_or_default());
 }
 
 impl KeyText {
     /// The key.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -96,6 +127,7 @@ impl KeyText {
 impl Deref for KeyText {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         self.as_str()
     }

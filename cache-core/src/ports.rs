@@ -125,8 +125,12 @@ pub trait LocalTier<E: ?Sized>: Send + Sync + 'static {
     fn clear(&self);
     /// The number of entries and their weight, as of the tier's last housekeeping.
     fn size(&self) -> (u64, u64);
+    /// The capacity in bytes; `None` if it counts entries.
+    fn capacity_bytes(&self) -> Option<u64>;
     /// Whether the capacity is in bytes, so that entries must be weighed.
-    fn counts_bytes(&self) -> bool;
+    fn counts_bytes(&self) -> bool {
+        self.capacity_bytes().is_some()
+    }
 }
 
 /// A shared store of entries, tag states and load locks.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     cache::{Cache, CacheConfig, Capacity, Eviction},
     clock::Clock,
-    engine::{Engine, EngineSettings, Mutation, Parts, Weighers, WhenRemoteIsDown},
+    engine::{Engine, EngineSettings, Mutation, Parts, Weighers, WhenRemoteIsDown, left_local_tier},
     envelope::Compression,
     error::{Error, ErrorKind},
     event::{Event, EventListener},
@@ -316,7 +316,12 @@ impl CacheBuilder {
         let patience = self.config.total_deadline + self.config.connect_deadline;
         let engine = Engine::start(Parts {
             clock: self.clock,
-            local: Arc::new(MokaTier::new(capacity, counts_bytes, self.config.eviction == Eviction::Lru)),
+            local: Arc::new(MokaTier::new(
+                capacity,
+                counts_bytes,
+                self.config.eviction == Eviction::Lru,
+                left_local_tier,
+            )),
             remote: ports.remote,
             bus: ports.bus,
             settings: engine_settings(&self.config, self.mutation),

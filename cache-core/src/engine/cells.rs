@@ -18,6 +18,7 @@ pub(crate) struct Cell {
     version: AtomicU64,
     slow: Mutex<Slow>,
     home: Weak<Map>,
+    changes: Arc<AtomicU64>,
 }
 
 struct Slow {
@@ -70,8 +71,7 @@ impl Cell {
             return TagState::Pending;
         }
         if slow.sequence == sent_at || !check_sequence {
-            let version = if let TagState::Version(version) = state { version } else { 0 };
-            self.version.store(version, Ordering::Release);
+            self.set(&slow, if let TagState::Version(version) = state { version } else { 0 });
         }
         state
     }
@@ -81,7 +81,15 @@ impl Cell {
         let mut slow = self.slow();
         slow.sequence += 1;
         slow.touched = Some(now);
-        self.version.store(0, Ordering::Release);
+        self.set(&slow, 0);
+    }
+
+    /// Sets the verified version. Whoever has held one until now can tell from the count of changes.
+    fn set(&self, _locked: &MutexGuard<'_, Slow>, version: u64) {
+        let before = self.version.swap(version, Ordering::AcqRel);
+        if before != 0 && before != version {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// How often this node has itself made the tag stale, since it began to mirror it.
@@ -111,11 +119,13 @@ impl Drop for Cell {
 /// All cells of a node.
 pub(crate) struct Cells {
     map: Arc<Map>,
+    /// Counts how often a cell has lost a verified version.
+    changes: Arc<AtomicU64>,
 }
 
 impl Cells {
     pub(crate) fn new() -> Self {
-        Self { map: Arc::new(DashMap::new()) }
+        Self { map: Arc::new(DashMap::new()), changes: Arc::default() }
     }
 
     /// The cell of `tag`, made unverified if there is none.
@@ -128,6 +138,7 @@ impl Cells {
             version: AtomicU64::new(0),
             slow: Mutex::new(Slow { sequence: 0, pins: 0, unpinned_at: 0, own_writes: 0, touched: None }),
             home: Arc::downgrade(&self.map),
+            changes: Arc::clone(&self.changes),
         });
         let mut place = self.map.entry(tag.clone()).or_default();
         // Nothing is dropped while the shard is locked: a cell's drop takes the same lock.
@@ -143,6 +154,11 @@ impl Cells {
     pub(crate) fn existing(&self, tag: &str) -> Option<Arc<Cell>> {
         let weak = self.map.get(tag).map(|place| Weak::clone(&place))?;
         weak.upgrade()
+    }
+
+    /// As long as this count stands, every cell that had a verified version when it was read still has that one.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Makes every cell unverified. The caller keeps the lease from being granted meanwhile.
@@ -174,7 +190,7 @@ impl Pins {
             slow.own_writes += 1;
             slow.sequence += 1;
             slow.touched = Some(now);
-            cell.version.store(0, Ordering::Release);
+            cell.set(&slow, 0);
         }
         self.0.push(cell);
     }
@@ -224,6 +240,26 @@ mod tests {
         assert_eq!(state(&cell, while_pinned, 5), TagState::Pending, "the reply may be older than the own write");
         state(&cell, before, 5);
         assert_eq!(cell.version(), 0, "a request sent before the pin says nothing after it");
+    }
+
+    #[test]
+    fn whoever_verified_a_version_can_tell_that_it_is_gone() {
+        let cells = Cells::new();
+        let cell = cells.cell(&Tag::table("post"));
+        state(&cell, cell.sequence(), 5);
+        let changes = cells.changes();
+        state(&cell, cell.sequence(), 5);
+        assert_eq!(cells.changes(), changes, "still the same version");
+        state(&cell, cell.sequence(), 6);
+        let replaced = cells.changes();
+        assert_ne!(replaced, changes, "a reply told of another version");
+        cell.touch(Moment::ZERO);
+        let touched = cells.changes();
+        assert_ne!(touched, replaced);
+        state(&cell, cell.sequence(), 7);
+        assert_eq!(cells.changes(), touched, "nobody held a version");
+        Pins::new().add(Arc::clone(&cell), Moment::ZERO);
+        assert_ne!(cells.changes(), touched);
     }
 
     #[test]

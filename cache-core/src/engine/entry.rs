@@ -1,6 +1,13 @@
 //! A typed value in process memory with the versions it was loaded under.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     clock::Moment,
@@ -21,24 +28,27 @@ pub(crate) struct Entry<V: ?Sized> {
 /// What the local tier stores.
 pub(crate) type StoredEntry = Entry<dyn Any + Send + Sync>;
 
-/// What decides whether a value may be served.
+/// What decides whether a value may be served. What every hit looks at comes last, beside the value: fewer lines of memory.
+#[repr(C)]
 pub(crate) struct Meta {
-    pub(crate) function: &'static Function,
-    /// What this cache has done for the function.
-    pub(crate) counters: Arc<FunctionCounters>,
-    pub(crate) deps: Box<[Recorded]>,
-    pub(crate) created: Moment,
-    pub(crate) expires: Moment,
     pub(crate) load_cost: Duration,
+    /// For a value loaded while the remote tier was down: its cells as they were before. It answers only while that lasts.
+    pub(crate) degraded: Option<Snapshot>,
+    /// From when on a read refreshes the entry.
+    pub(crate) ahead_from: Moment,
+    pub(crate) deps: Box<[Recorded]>,
     pub(crate) negative: bool,
     /// Whether `deps` names all that the value depends on; a value that was not stored may lack some.
     pub(crate) complete: bool,
-    /// From when on a read refreshes the entry.
-    pub(crate) ahead_from: Moment,
+    /// Whether the local tier holds the entry, and threads may keep it at hand; see [`Front`](super::front::Front).
+    pub(crate) in_front: AtomicBool,
+    pub(crate) function: &'static Function,
+    /// What this cache has done for the function.
+    pub(crate) counters: Arc<FunctionCounters>,
+    pub(crate) created: Moment,
+    pub(crate) expires: Moment,
     /// From when on a read asks whether it should refresh the entry; never later than `ahead_from`.
     pub(crate) refresh_from: Moment,
-    /// For a value loaded while the remote tier was down: its cells as they were before. It answers only while that lasts.
-    pub(crate) degraded: Option<Snapshot>,
 }
 
 /// A tag and its version, as captured before the value was loaded.
@@ -58,6 +68,11 @@ impl Meta {
         self.complete && self.deps.iter().all(|dep| dep.cell.version() == dep.version)
     }
 
+    /// Whether threads may keep the entry at hand.
+    pub(crate) fn is_in_front(&self) -> bool {
+        self.in_front.load(Ordering::Acquire)
+    }
+
     /// Whether the value was loaded during an outage, and this node has made none of its tags stale since.
     pub(crate) fn is_good_in_an_outage(&self) -> bool {
         let untouched = |(cell, sequence): &(Arc<Cell>, Sequence)| cell.sequence() == *sequence && !cell.is_pinned();
@@ -67,4 +82,9 @@ impl Meta {
     pub(crate) fn tags(&self) -> Vec<(Tag, u64)> {
         self.deps.iter().map(|dep| (dep.cell.tag().clone(), dep.version)).collect()
     }
+}
+
+/// Called by the local tier as an entry leaves it, for whatever reason.
+pub(crate) fn left_local_tier(entry: &StoredEntry) {
+    entry.meta.in_front.store(false, Ordering::Release);
 }

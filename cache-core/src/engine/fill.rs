@@ -1,6 +1,9 @@
 //! The one way a value gets into the tiers: versions captured before the load, and the store under those versions.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use crate::{
     clock::Moment,
@@ -245,6 +248,7 @@ impl Engine {
             ahead_from,
             refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, load_cost)),
             degraded: None,
+            in_front: AtomicBool::new(false),
         }
     }
 }

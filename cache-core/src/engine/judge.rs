@@ -131,6 +131,7 @@ impl Engine {
             ahead_from,
             refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, header.load_cost)),
             degraded: None,
+            in_front: std::sync::atomic::AtomicBool::new(false),
         }
     }
 

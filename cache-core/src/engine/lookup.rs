@@ -1,6 +1,9 @@
 //! Asks the tiers for an entry: the local copy with its tags re-checked, then the remote one.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use crate::{
     engine::{
@@ -9,6 +12,7 @@ use crate::{
         cells::{Cell, Sequence},
         entry::{Meta, StoredEntry},
         flight::Flight,
+        front::Front,
         judge::{Candidate, Judged, Known},
         mutation::Mutation,
     },
@@ -232,6 +236,8 @@ impl Engine {
         removals: u64,
     ) {
         let weight = self.weight(key, entry, value_bytes);
+        let is_light = self.local.capacity_bytes().is_none_or(|bytes| u64::from(weight) <= Front::weight_max(bytes));
+        entry.meta.in_front.store(is_light, Ordering::Release);
         let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
         self.local.put(key, Arc::clone(entry), weight, ttl);
         if self.removals.count(key) != removals {

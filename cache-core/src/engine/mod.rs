@@ -12,6 +12,7 @@ mod explain;
 mod figures;
 mod fill;
 mod flight;
+mod front;
 mod intent;
 mod judge;
 mod lease;
@@ -44,7 +45,7 @@ use std::{
 use tokio::sync::watch;
 
 use self::{
-    breaker::Breaker, cells::Cells, deferred::Deferred, figures::Figures, flight::Flights, lease::Lease,
+    breaker::Breaker, cells::Cells, deferred::Deferred, figures::Figures, flight::Flights, front::Front, lease::Lease,
     lock::HeldLocks, places::Places, refresh::Refreshes, remove::Removals, stats::NodeCounters, tasks::Tasks,
     turns::Turns,
 };
@@ -58,7 +59,12 @@ pub use self::{
     settings::WhenRemoteIsDown,
     stats::{FunctionStats, Stats},
 };
-pub(crate) use self::{entry::StoredEntry, intent::WriteIntent, settings::EngineSettings, weight::Weighers};
+pub(crate) use self::{
+    entry::{StoredEntry, left_local_tier},
+    intent::WriteIntent,
+    settings::EngineSettings,
+    weight::Weighers,
+};
 use crate::{
     clock::{Clock, Moment},
     error::{Error, ErrorKind},
@@ -96,6 +102,7 @@ pub(crate) struct Engine {
     cells: Cells,
     lease: Lease,
     flights: Flights,
+    front: Front,
     turns: Turns,
     places: Places,
     refreshes: Refreshes,
@@ -127,6 +134,7 @@ impl Engine {
                 cells: Cells::new(),
                 lease: Lease::new(),
                 flights: Flights::new(),
+                front: Front::new(),
                 turns: Turns::new(),
                 places: Places::new(parts.settings.loads_in_flight_max),
                 refreshes: Refreshes::default(),

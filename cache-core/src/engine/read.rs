@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::{
+    clock::Moment,
     engine::{
         Engine,
         call::{Deps, Read},
@@ -84,7 +85,7 @@ impl Engine {
         }
     }
 
-    /// The hot path: no lock, no allocation, nothing asked of anybody.
+    /// The hot path: no lock, no allocation, nothing asked of anybody; for what this thread has just read, no shared write either.
     pub(super) fn local_hit<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>, strict: bool) -> Local<T>
     where
         T: Clone + Send + Sync + 'static,
@@ -93,17 +94,25 @@ impl Engine {
         if strict || (tier == TierChoice::Remote && self.remote.is_shared()) {
             return Local::Nothing;
         }
-        let Some(entry) = self.local.get(read.key) else { return Local::Nothing };
-        let Some(value) = entry.value.downcast_ref::<T>() else { return Local::Nothing };
-        let now = self.clock.now();
-        if !std::ptr::eq(entry.meta.function, read.function)
-            || !self.lease.holds(now)
-            || !entry.meta.is_alive(now)
-            || !entry.meta.is_verified()
-            || !self.heard_of_removals_since(entry.meta.created)
-        {
-            return Local::Nothing;
+        let (at, soon) = (self.front.place(read.key), self.clock.soon());
+        let changes = self.cells.changes();
+        let at_hand = self.front.with(read.key, at, soon, |slot| {
+            let entry = slot.entry();
+            let value = self.value_in_time(read, entry, soon)?;
+            let valid = soon < entry.meta.refresh_from && slot.is_verified(changes);
+            valid.then(|| {
+                self.hit(read, entry, Tier::Local);
+                value.clone()
+            })
+        });
+        if let Some(value) = at_hand {
+            return Local::Hit(value);
         }
+        let Some(entry) = self.local.get(read.key) else { return Local::Nothing };
+        let now = self.clock.now();
+        let Some(value) = self.value_in_time(read, &entry, now).filter(|_| entry.meta.is_verified()) else {
+            return Local::Nothing;
+        };
         if now >= entry.meta.refresh_from
             && let Some(place) = self.consider_refresh(read, &entry.meta)
         {
@@ -111,7 +120,22 @@ impl Engine {
         }
         let value = value.clone();
         self.hit(read, &entry, Tier::Local);
+        self.front.keep(read.key, at, soon, changes, &entry);
         Local::Hit(value)
+    }
+
+    /// The value of a local entry, if it may be served without asking anybody while its tags have their versions.
+    fn value_in_time<'e, T: 'static, E>(
+        &self,
+        read: &Read<'_, T, E>,
+        entry: &'e StoredEntry,
+        now: Moment,
+    ) -> Option<&'e T> {
+        let valid = std::ptr::eq(entry.meta.function, read.function)
+            && self.lease.holds(now)
+            && entry.meta.is_alive(now)
+            && self.heard_of_removals_since(entry.meta.created);
+        entry.value.downcast_ref::<T>().filter(|_| valid)
     }
 
     /// The policy in force. Where no tier is shared, what is meant for it alone is kept in process memory.

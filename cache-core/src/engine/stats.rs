@@ -1,7 +1,7 @@
 //! Counters of what the cache did.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -10,13 +10,13 @@ use crate::engine::call::Function;
 /// Declares the counters once: those of each function, and those of the node, as atomics and as public snapshots.
 macro_rules! counters {
     (
-        functions { $($(#[$function_doc:meta])* $function:ident),+ $(,)? }
+        functions { $($(#[$function_doc:meta])* $function:ident: $counter:ident),+ $(,)? }
         node { $($(#[$node_doc:meta])* $node:ident),+ $(,)? }
     ) => {
         /// The live counters of one function.
         #[derive(Default)]
         pub(crate) struct FunctionCounters {
-            $(pub(crate) $function: Counter,)+
+            $(pub(crate) $function: $counter,)+
             pub(crate) load_nanos: Counter,
             pub(crate) load_nanos_max: Counter,
         }
@@ -87,35 +87,35 @@ macro_rules! counters {
 counters! {
     functions {
         /// Reads answered from process memory.
-        hits_local,
+        hits_local: HotCounter,
         /// Reads answered from the remote tier.
-        hits_remote,
+        hits_remote: Counter,
         /// Reads answered by what the same request had read before.
-        hits_scope,
+        hits_scope: Counter,
         /// Reads that no tier could answer.
-        misses,
+        misses: Counter,
         /// Reads that shared another caller's load.
-        joined,
+        joined: Counter,
         /// Reads answered by an entry past its TTL, as the policy allows.
-        stale_served,
+        stale_served: Counter,
         /// Reads answered during an outage of the remote tier by a value younger than `degraded_ttl`.
-        hits_degraded,
+        hits_degraded: Counter,
         /// Valid entries loaded anew before their end.
-        refreshes,
+        refreshes: Counter,
         /// Reads that waited for another process's load.
-        lock_waits,
+        lock_waits: Counter,
         /// Loads that waited for one of `loads_in_flight_max` places.
-        place_waits,
+        place_waits: Counter,
         /// Reads that went past the cache: inside transactions, or with arguments that cannot be a key.
-        bypasses,
+        bypasses: Counter,
         /// Times a loader ran.
-        loads,
+        loads: Counter,
         /// Times a loader failed.
-        load_errors,
+        load_errors: Counter,
         /// Values stored.
-        fills,
+        fills: Counter,
         /// Values loaded and not stored.
-        fills_refused,
+        fills_refused: Counter,
     }
     node {
         /// Tags made stale by this node.
@@ -151,6 +151,39 @@ impl Counter {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How many shares a [`HotCounter`] has: more threads than this share them.
+const SHARES: usize = 8;
+
+/// A counter that is raised by every hit: threads do not write to one another's memory.
+#[derive(Default)]
+pub(crate) struct HotCounter([Share; SHARES]);
+
+/// A line of memory of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Share(Counter);
+
+thread_local! {
+    /// Which share is this thread's.
+    static SHARE: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed) % SHARES
+    };
+}
+
+impl HotCounter {
+    pub(crate) fn up(&self) {
+        let at = SHARE.try_with(|share| *share).unwrap_or_default();
+        if let Some(share) = self.0.get(at) {
+            share.0.up();
+        }
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.iter().map(|share| share.0.get()).sum()
     }
 }
 

@@ -18,6 +18,7 @@ impl<'t> KeySerializer<'t> {
         Self(text)
     }
 
+    #[inline]
     fn integer(&mut self, value: impl itoa::Integer) {
         self.0.push_str(itoa::Buffer::new().format(value));
     }
@@ -35,6 +36,7 @@ impl<'t> KeySerializer<'t> {
         }
     }
 
+    #[inline]
     fn open<'a>(&'a mut self, open: &str, close: &'static str) -> Parts<'a, 't> {
         self.0.push_str(open);
         Parts { out: self, first: true, close }
@@ -49,6 +51,7 @@ pub(super) struct Parts<'a, 't> {
 }
 
 impl Parts<'_, '_> {
+    #[inline]
     fn part<T: Serialize + ?Sized>(&mut self, name: Option<&str>, value: &T) -> Result<(), Fault> {
         if !std::mem::take(&mut self.first) {
             self.out.0.push_str(",");
@@ -60,6 +63,7 @@ impl Parts<'_, '_> {
         value.serialize(&mut *self.out)
     }
 
+    #[inline]
     fn close(self) {
         self.out.0.push_str(self.close);
     }
@@ -119,7 +123,8 @@ impl ser::Error for Fault {
 
 macro_rules! integers {
     ($($method:ident: $type:ty),* $(,)?) => {
-        $(fn $method(self, value: $type) -> Result<(), Fault> {
+        $(#[inline]
+        fn $method(self, value: $type) -> Result<(), Fault> {
             self.integer(value);
             Ok(())
         })*
@@ -142,6 +147,7 @@ impl<'a, 't> Serializer for &'a mut KeySerializer<'t> {
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
     }
 
+    #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), Fault> {
         self.0.push_str(if value { "true" } else { "false" });
         Ok(())
@@ -164,6 +170,7 @@ impl<'a, 't> Serializer for &'a mut KeySerializer<'t> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_str(self, value: &str) -> Result<(), Fault> {
         self.0.push_str("\"");
         self.0.push_escaped(value, Some(b'"'));
@@ -184,6 +191,7 @@ impl<'a, 't> Serializer for &'a mut KeySerializer<'t> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<(), Fault> {
         self.0.push_str("null");
         Ok(())
@@ -191,6 +199,7 @@ impl<'a, 't> Serializer for &'a mut KeySerializer<'t> {
 
     /// `?` stands before a text that could be mistaken for `None`, or that begins with `?` itself: so `Some(None)` is
     /// `?null`, `Some(Some(None))` is `??null`, and everything else is written as if there were no `Some`.
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Fault> {
         let start = self.0.len();
         value.serialize(&mut *self)?;
@@ -217,6 +226,7 @@ impl<'a, 't> Serializer for &'a mut KeySerializer<'t> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _name: &'static str, value: &T) -> Result<(), Fault> {
         value.serialize(self)
     }
@@ -235,10 +245,12 @@ impl<'a, 't> Serializer for &'a mut KeySerializer<'t> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_seq(self, _len: Option<usize>) -> Result<Parts<'a, 't>, Fault> {
         Ok(self.open("[", "]"))
     }
 
+    #[inline]
     fn serialize_tuple(self, _len: usize) -> Result<Parts<'a, 't>, Fault> {
         Ok(self.open("[", "]"))
     }
@@ -340,6 +352,7 @@ impl ser::SerializeMap for Entries<'_, '_> {
         Ok(())
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         self.close();
         Ok(())

@@ -1,63 +1,75 @@
-//! The stack-first buffer that a key is written into.
+//! The buffer that a key is written into.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
-use arrayvec::ArrayString;
+/// Room for most keys: a function's name, its version, and one or two numbers or short strings.
+const ROOM_BYTES: usize = 128;
 
-/// Longer texts move to the heap. Most keys are a function's name, its version, and one or two numbers or short strings.
-const STACK_BYTES: usize = 128;
+/// A buffer that has grown beyond this is not kept for the next key.
+const SPARE_BYTES_MAX: usize = 4 * ROOM_BYTES;
 
-/// Text that lives on the stack while it is short.
-#[derive(Clone)]
-pub(super) enum Text {
-    Short(ArrayString<STACK_BYTES>),
-    Long(String),
+thread_local! {
+    /// The buffer of this thread's last key, for its next one: a key that lives for a call costs no allocation.
+    static SPARE: Cell<String> = const { Cell::new(String::new()) };
 }
 
+/// Text that is cheap to make and cheap to move.
+pub(super) struct Text(String);
+
 impl Default for Text {
+    #[inline]
     fn default() -> Self {
-        Self::Short(ArrayString::new_const())
+        let mut text = SPARE.try_with(Cell::take).unwrap_or_default();
+        text.clear();
+        text.reserve(ROOM_BYTES);
+        Self(text)
+    }
+}
+
+impl Drop for Text {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.capacity() <= SPARE_BYTES_MAX {
+            let spare = std::mem::take(&mut self.0);
+            // A thread that ends has no use for it.
+            let _kept = SPARE.try_with(|place| drop(place.replace(spare)));
+        }
+    }
+}
+
+impl Clone for Text {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.push_str(self.as_str());
+        copy
     }
 }
 
 impl Text {
+    #[inline]
     pub(super) fn as_str(&self) -> &str {
-        match self {
-            Self::Short(short) => short,
-            Self::Long(long) => long,
-        }
+        &self.0
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.as_str().len()
+        self.0.len()
     }
 
     /// What was written since the length was `start`.
+    #[inline]
     pub(super) fn since(&self, start: usize) -> &str {
         self.as_str().get(start..).unwrap_or_default()
     }
 
     /// Drops what was written since the length was `start`.
     pub(super) fn truncate(&mut self, start: usize) {
-        match self {
-            Self::Short(short) => short.truncate(start),
-            Self::Long(long) => long.truncate(start),
-        }
+        self.0.truncate(start);
     }
 
     #[inline]
     pub(super) fn push_str(&mut self, text: &str) {
-        match self {
-            Self::Short(short) => {
-                if short.try_push_str(text).is_err() {
-                    let mut long = String::with_capacity(2 * STACK_BYTES + text.len());
-                    long.push_str(short);
-                    long.push_str(text);
-                    *self = Self::Long(long);
-                }
-            }
-            Self::Long(long) => long.push_str(text),
-        }
+        self.0.push_str(text);
     }
 
     pub(super) fn push_hex(&mut self, bytes: &[u8]) {

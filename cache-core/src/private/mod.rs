@@ -24,13 +24,13 @@ pub use self::{
     site::{Place, Site, SiteRegistration},
     source::{CacheHandle, CacheSource, Source, default_source, generic_source},
     stale::{Stale, TakesStale, index_target, row_target, table_target},
-    template::{KeyTemplate, TagTemplate, constant, part, type_name},
+    template::{KeyTemplate, TagTemplate, constant, encode_key, part, type_name},
     value::{index_value, key_value},
 };
 pub use crate::{
     engine::call::{Deps, Function},
     error::Error,
-    key::{KeyText, encode_key},
+    key::KeyText,
     orm::{
         deps::{index_dep, row_dep, table_dep},
         registry::{CachedEntity, Cascade, EntityRegistration},

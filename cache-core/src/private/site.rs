@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::engine::call::Function;
+use crate::{engine::call::Function, key::clean_prefix};
 
 /// One annotated function.
 pub struct Site {
@@ -43,11 +43,12 @@ impl Site {
 
     /// What every key of the function begins with: `find_user:v1:`. Functions that share a name are told apart by their modules, so
     /// that they do not overwrite each other's entries again and again.
+    #[inline]
     pub fn prefix(&'static self) -> &'static str {
         self.prefix.get_or_init(|| {
             let all = inventory::iter::<SiteRegistration>().map(|registration| registration.0);
             let others: Vec<&Place> = all.filter(|site| !std::ptr::eq(*site, self)).map(|site| &site.place).collect();
-            prefix(&self.place, &others)
+            clean_prefix(&prefix(&self.place, &others))
         })
     }
 }

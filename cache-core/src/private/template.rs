@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::site::Site;
 use crate::{
     error::{Error, ErrorKind},
-    key::{KeyText, plain_key},
+    key::{KeyText, encode_args, plain_key},
     tag::Tag,
 };
 
@@ -23,8 +23,19 @@ pub trait KeyPart: Serialize {}
 impl<T: Serialize + ?Sized> KeyPart for T {}
 
 /// The argument itself. Its type is hidden, so that the compiler speaks of one that cannot be serialised once.
+#[inline]
 pub fn part<T: KeyPart + ?Sized>(value: &T) -> impl Serialize {
     value
+}
+
+/// The key of a call of the function whose site has this prefix.
+///
+/// # Errors
+///
+/// [`ErrorKind::Encode`] if an argument's `Serialize` fails.
+#[inline]
+pub fn encode_key<T: Serialize + ?Sized>(prefix: &'static str, args: &T) -> Result<KeyText, Error> {
+    encode_args(prefix, args)
 }
 
 /// The value of a constant parameter.
