@@ -21,7 +21,10 @@ struct Entry {
 }
 
 /// In the order of the page. A benchmark that is added gets a line here.
-const ENTRIES: &[Entry] = &[Entry { name: "stampede", arguments: &[], text: include_str!("../text/stampede.md") }];
+const ENTRIES: &[Entry] = &[
+    Entry { name: "hit", arguments: &[], text: include_str!("../text/hit.md") },
+    Entry { name: "stampede", arguments: &[], text: include_str!("../text/stampede.md") },
+];
 
 /// Runs every benchmark, one process each, and writes the tables and charts to `docs/`.
 #[derive(Args, Debug)]

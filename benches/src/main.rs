@@ -1,7 +1,9 @@
 //! Benchmarks and long runs of sea-orm-cache: `cargo run --release -p cache-bench -- <name> [--json]`.
 // A benchmark says that something is wrong by panicking.
 #![allow(
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -10,8 +12,14 @@
 
 mod all;
 mod history;
+mod hit;
+mod invalidate;
+mod model;
+mod remote;
 mod report;
 mod stampede;
+mod write;
+mod zipf;
 
 use std::process::ExitCode;
 
@@ -31,7 +39,12 @@ enum Command {
     /// A process that `history` starts and lets die.
     #[command(name = history::WRITER, hide = true)]
     HistoryWriter,
+    Hit(hit::Hit),
+    Invalidate(invalidate::Invalidate),
+    Remote(remote::Remote),
     Stampede(stampede::Stampede),
+    Write(write::Write),
+    Zipf(zipf::Zipf),
     /// A process that `stampede` starts.
     #[command(name = stampede::CALLERS, hide = true)]
     StampedeCallers(stampede::Callers),
@@ -43,6 +56,11 @@ async fn main() -> ExitCode {
         Command::All(all) => all.run(),
         Command::History(history) => history.run().await,
         Command::HistoryWriter => history::write().await,
+        Command::Hit(hit) => hit.run().await,
+        Command::Invalidate(invalidate) => invalidate.run().await,
+        Command::Remote(remote) => remote.run().await,
+        Command::Zipf(zipf) => zipf.run().await,
+        Command::Write(write) => write.run().await,
         Command::Stampede(stampede) => stampede.run().await,
         Command::StampedeCallers(callers) => callers.run().await,
     }

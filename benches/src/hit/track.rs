@@ -1,0 +1,84 @@
+//! Runs one kind of hit in a loop, on one thread or on several at once.
+
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+    time::Instant,
+};
+
+use tokio::runtime::Handle;
+
+use crate::report::{Contest, Samples};
+
+/// So many different keys are asked for, in an order that looks random.
+pub(super) const KEYS: i64 = 1_024;
+
+type Drive = Box<dyn Fn(usize) -> f64 + Send + Sync>;
+
+/// All kinds of hits.
+pub(super) struct Track {
+    hits: u32,
+    entrants: Vec<(String, Drive)>,
+}
+
+impl Track {
+    pub(super) fn new(hits: u32) -> Self {
+        Self { hits, entrants: Vec::new() }
+    }
+
+    /// Adds a kind of hit: `hit` gets the value of a key from 1 to [`KEYS`].
+    pub(super) fn enter<F>(&mut self, name: &str, hit: F)
+    where
+        F: AsyncFn(i64) + Send + Sync + 'static,
+    {
+        self.enter_counting(name, 1, hit);
+    }
+
+    /// As [`enter`](Self::enter), where each call is `per_call` hits.
+    pub(super) fn enter_counting<F>(&mut self, name: &str, per_call: u32, hit: F)
+    where
+        F: AsyncFn(i64) + Send + Sync + 'static,
+    {
+        let (runtime, calls) = (Handle::current(), self.hits / per_call);
+        let drive = move |threads| {
+            let barrier = Barrier::new(threads);
+            let (hit, runtime, barrier) = (&hit, &runtime, &barrier);
+            let spans: Vec<f64> = thread::scope(|scope| {
+                let lanes: Vec<_> =
+                    (0..threads).map(|lane| scope.spawn(move || lap(runtime, barrier, lane, calls, hit))).collect();
+                lanes.into_iter().map(|lane| lane.join().expect("no hit panics")).collect()
+            });
+            spans.iter().sum::<f64>() / threads as f64 / f64::from(calls * per_call)
+        };
+        self.entrants.push((name.to_owned(), Box::new(drive)));
+    }
+
+    /// Nanoseconds per hit and thread.
+    pub(super) async fn run(&self, threads: usize, rounds: usize) -> Vec<Samples> {
+        let mut contest = Contest::new();
+        for (name, drive) in &self.entrants {
+            contest.enter(name, move || async move { tokio::task::block_in_place(|| drive(threads)) });
+        }
+        contest.run(rounds).await
+    }
+}
+
+fn lap<F: AsyncFn(i64)>(runtime: &Handle, barrier: &Barrier, lane: usize, calls: u32, hit: &F) -> f64 {
+    runtime.block_on(async {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(lane as u64 + 1);
+        barrier.wait();
+        let begun = Instant::now();
+        for _ in 0..calls {
+            // A linear congruential generator: Knuth, The Art of Computer Programming, volume 2, 3.3.4.
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            #[expect(clippy::cast_possible_wrap, reason = "below 1024")]
+            hit(1 + ((random >> 33) as i64) % KEYS).await;
+        }
+        begun.elapsed().as_nanos() as f64
+    })
+}
+
+/// The text keys of all ids, made beforehand, for libraries that take text.
+pub(super) fn text_keys() -> Arc<[String]> {
+    (0..=KEYS).map(|id| format!("article:{id}")).collect()
+}
