@@ -11,9 +11,11 @@
 )]
 
 mod all;
+mod compile;
 mod history;
 mod hit;
 mod invalidate;
+mod memory;
 mod model;
 mod remote;
 mod report;
@@ -41,6 +43,11 @@ enum Command {
     HistoryWriter,
     Hit(hit::Hit),
     Invalidate(invalidate::Invalidate),
+    Compile(compile::Compile),
+    Memory(memory::Memory),
+    /// A process that `memory` starts.
+    #[command(name = memory::PROBE, hide = true)]
+    MemoryProbe(memory::Probe),
     Remote(remote::Remote),
     Stampede(stampede::Stampede),
     Write(write::Write),
@@ -58,6 +65,9 @@ async fn main() -> ExitCode {
         Command::HistoryWriter => history::write().await,
         Command::Hit(hit) => hit.run().await,
         Command::Invalidate(invalidate) => invalidate.run().await,
+        Command::Compile(compile) => compile.run(),
+        Command::Memory(memory) => memory.run().await,
+        Command::MemoryProbe(probe) => probe.run().await,
         Command::Remote(remote) => remote.run().await,
         Command::Zipf(zipf) => zipf.run().await,
         Command::Write(write) => write.run().await,

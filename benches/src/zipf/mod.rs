@@ -55,10 +55,11 @@ const WAYS: [(&str, &str); 5] = [
 impl Zipf {
     pub(crate) async fn run(self) -> ExitCode {
         let mut report = Report::new("zipf", &self.output);
+        let postgres = Postgres::start(Durability::On);
         for (writes, mix) in [(5, "95/5"), (20, "80/20")] {
             let mut outcomes = Vec::new();
             for (name, word) in WAYS {
-                if let Some(outcome) = self.way(word, writes).await {
+                if let Some(outcome) = self.way(&postgres, word, writes).await {
                     outcomes.push((name, word, outcome));
                 }
             }
@@ -67,10 +68,9 @@ impl Zipf {
         report.finish()
     }
 
-    /// Fresh servers for each way.
-    async fn way(&self, word: &str, writes: u32) -> Option<Outcome> {
-        let postgres = Postgres::start(Durability::On);
-        let world = World::new(&postgres, self.rows, self.exponent).await;
+    /// A fresh database and a fresh Redis for each way.
+    async fn way(&self, postgres: &Postgres, word: &str, writes: u32) -> Option<Outcome> {
+        let world = World::new(postgres, self.rows, self.exponent).await;
         let mut nodes: Vec<Node> = Vec::new();
         for _ in 0..self.nodes {
             nodes.push(match word {
