@@ -23,7 +23,16 @@ struct Entry {
 /// In the order of the page. A benchmark that is added gets a line here.
 const ENTRIES: &[Entry] = &[
     Entry { name: "hit", arguments: &[], text: include_str!("../text/hit.md") },
+    Entry { name: "remote", arguments: &[], text: include_str!("../text/remote.md") },
+    Entry { name: "invalidate", arguments: &[], text: include_str!("../text/invalidate.md") },
+    Entry { name: "write", arguments: &[], text: include_str!("../text/write.md") },
+    Entry { name: "zipf", arguments: &[], text: include_str!("../text/zipf.md") },
+    Entry { name: "memory", arguments: &[], text: include_str!("../text/memory.md") },
+    Entry { name: "compile", arguments: &[], text: include_str!("../text/compile.md") },
     Entry { name: "stampede", arguments: &[], text: include_str!("../text/stampede.md") },
+    Entry { name: "expiry", arguments: &[], text: include_str!("../text/expiry.md") },
+    Entry { name: "outage", arguments: &[], text: include_str!("../text/outage.md") },
+    Entry { name: "scaling", arguments: &[], text: include_str!("../text/scaling.md") },
 ];
 
 /// Runs every benchmark, one process each, and writes the tables and charts to `docs/`.

@@ -12,13 +12,17 @@
 
 mod all;
 mod compile;
+mod draw;
+mod expiry;
 mod history;
 mod hit;
 mod invalidate;
 mod memory;
 mod model;
+mod outage;
 mod remote;
 mod report;
+mod scaling;
 mod stampede;
 mod write;
 mod zipf;
@@ -41,6 +45,7 @@ enum Command {
     /// A process that `history` starts and lets die.
     #[command(name = history::WRITER, hide = true)]
     HistoryWriter,
+    Expiry(expiry::Expiry),
     Hit(hit::Hit),
     Invalidate(invalidate::Invalidate),
     Compile(compile::Compile),
@@ -48,7 +53,9 @@ enum Command {
     /// A process that `memory` starts.
     #[command(name = memory::PROBE, hide = true)]
     MemoryProbe(memory::Probe),
+    Outage(outage::Outage),
     Remote(remote::Remote),
+    Scaling(scaling::Scaling),
     Stampede(stampede::Stampede),
     Write(write::Write),
     Zipf(zipf::Zipf),
@@ -63,6 +70,9 @@ async fn main() -> ExitCode {
         Command::All(all) => all.run(),
         Command::History(history) => history.run().await,
         Command::HistoryWriter => history::write().await,
+        Command::Expiry(expiry) => expiry.run().await,
+        Command::Outage(outage) => outage.run().await,
+        Command::Scaling(scaling) => scaling.run().await,
         Command::Hit(hit) => hit.run().await,
         Command::Invalidate(invalidate) => invalidate.run().await,
         Command::Compile(compile) => compile.run(),

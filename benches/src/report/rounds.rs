@@ -16,6 +16,11 @@ impl Samples {
         Self { name: name.into(), values: values.into_iter().collect() }
     }
 
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The value in the middle.
     pub(crate) fn median(&self) -> f64 {
         self.quantile(0.5)

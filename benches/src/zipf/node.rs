@@ -14,6 +14,7 @@ use sea_orm::{
 };
 use std::time::Instant;
 
+use crate::draw::Zipf;
 use crate::model::{self, Column, Entity as Article, Model};
 
 /// One row's last acknowledged commit.
@@ -29,7 +30,7 @@ pub(super) struct World {
     pub(super) redis: RedisServer,
     url: String,
     truths: Vec<Truth>,
-    cumulated: Vec<f64>,
+    popular: Zipf,
     queries: Arc<AtomicU64>,
 }
 
@@ -44,17 +45,11 @@ pub(super) struct Node {
 
 impl World {
     pub(super) async fn new(postgres: &Postgres, rows: u32, exponent: f64) -> Arc<Self> {
-        let mut sum = 0.0;
-        // G. K. Zipf, Human Behavior and the Principle of Least Effort, 1949; drawn by inverting the cumulated weights.
-        let cumulated = (1..=rows.max(1)).map(|rank| {
-            sum += f64::from(rank).powf(-exponent);
-            sum
-        });
         let world = Self {
             redis: RedisServer::start(),
             url: postgres.create_database(),
             truths: (0..=rows).map(|_| Truth::default()).collect(),
-            cumulated: cumulated.collect(),
+            popular: Zipf::new(rows, exponent),
             queries: Arc::default(),
         };
         model::create(&world.connect().await, i64::from(rows)).await.expect("rows can be inserted");
@@ -75,11 +70,9 @@ impl World {
         self.queries.load(Ordering::Relaxed)
     }
 
-    /// A row, the popular ones scattered over the table.
+    /// One row's id.
     pub(super) fn draw(&self, random: &mut impl Rng) -> i64 {
-        let at = random.random_range(0.0..*self.cumulated.last().expect("there is a row"));
-        let rank = self.cumulated.partition_point(|sum| *sum <= at).min(self.cumulated.len() - 1);
-        1 + ((rank as i64) * 7_919) % self.cumulated.len() as i64
+        self.popular.draw(random)
     }
 
     /// The newest version of a row whose commit has been acknowledged.
