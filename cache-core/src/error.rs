@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Full,
     /// The database failed while the cache was at work on it (outbox, write-behind).
     Database,
+    /// The journal of write-behind could not be read or written.
+    Journal,
 }
 
 impl Error {

@@ -154,6 +154,20 @@ pub enum Event<'a> {
         /// Why it failed.
         error: &'a Error,
     },
+    /// Write-behind could not flush; it is tried again.
+    FlushFailed {
+        /// The journal.
+        journal: &'a str,
+        /// Why.
+        error: &'a Error,
+    },
+    /// The database refused an operation of write-behind, which is now a dead letter.
+    DeadLetter {
+        /// The journal.
+        journal: &'a str,
+        /// What the database said.
+        error: &'a str,
+    },
     /// The bus subscription was lost: local entries are re-checked on use.
     BusLost,
     /// The bus subscription stands.

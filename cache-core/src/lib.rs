@@ -23,6 +23,7 @@ mod redis;
 mod schema;
 mod tag;
 pub mod toolkit;
+mod write_behind;
 
 #[cfg(feature = "redis")]
 pub use self::redis::RedisSettings;
@@ -46,6 +47,12 @@ pub use orm::{
 pub use orm::{CachedRestrictedConnection, CachedRestrictedTransaction};
 pub use policy::{CodecKind, CompressionKind, Consistency, Policy, PolicyOverride, TierChoice};
 pub use tag::Tag;
+#[cfg(feature = "migration")]
+pub use write_behind::CreateCacheWriteBehind;
+pub use write_behind::{
+    Backpressure, DeadLetter, DeadLetterId, Fsync, KeyOf, Operation, RetryOutcome, WriteBehind, WriteBehindBuilder,
+    WriteBehindEntity, WriteBehindJournal, WriteBehindStats, create_write_behind_table,
+};
 
 #[doc(hidden)]
 #[path = "private/mod.rs"]
@@ -64,6 +71,7 @@ pub mod __testing {
         memory::{Call, Gate, MemoryNode, MemoryStore, MemoryTools, Point},
         orm::deps::{index_dep, index_tags, row_dep, row_tags, table_dep},
         ports::*,
+        write_behind::{FileJournal, MemoryJournal},
     };
 }
 

@@ -8,6 +8,8 @@ use futures_util::future::BoxFuture;
 
 use crate::{error::Error, tag::Tag};
 
+pub mod journal;
+
 /// The state of a tag in the remote tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagState {
@@ -194,6 +196,12 @@ pub trait RemoteTier: Send + Sync + 'static {
 
     /// Whether other processes share the tier. A tier that is not shared keeps no entries: `store` is never called.
     fn is_shared(&self) -> bool;
+
+    /// A journal for write-behind that is kept where the tier is. `None` of a tier that does not outlive the process.
+    fn journal(&self, name: &str, shards: u32) -> Option<Arc<dyn journal::Journal>> {
+        let _ = (name, shards);
+        None
+    }
 }
 
 /// Hears what the bus delivers. Calls are made in the order of delivery, and must not block.

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind},
     ports::{
         Captured, EndWith, Ended, Fetched, IntentId, LockRequest, LockToken, RemoteTier, ScanCursor, ScanPage,
-        StoreRequest,
+        StoreRequest, journal::Journal,
     },
     tag::Tag,
 };
@@ -149,5 +149,10 @@ impl RemoteTier for Breaker {
 
     fn is_shared(&self) -> bool {
         self.inner.is_shared()
+    }
+
+    /// Write-behind has a patience of its own.
+    fn journal(&self, name: &str, shards: u32) -> Option<Arc<dyn Journal>> {
+        self.inner.journal(name, shards)
     }
 }

@@ -63,6 +63,7 @@ pub(crate) use self::{
     entry::{StoredEntry, left_local_tier},
     intent::WriteIntent,
     settings::EngineSettings,
+    tasks::blocking,
     weight::Weighers,
 };
 use crate::{

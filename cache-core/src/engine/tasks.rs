@@ -12,6 +12,11 @@ use tokio::{
     task::JoinSet,
 };
 
+/// Runs work that blocks where that disturbs nobody, to its end; `None` if the runtime ends first.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
 /// Background work with an owner and an end: everything stops when the cache is closed or dropped.
 pub(crate) struct Tasks {
     runtime: Handle,

@@ -4,6 +4,7 @@ mod advice;
 mod bus;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
+mod journal;
 mod link;
 mod names;
 mod scripts;

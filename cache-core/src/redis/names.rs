@@ -18,6 +18,8 @@ use crate::{
 /// | an object of the toolkit | `shop/tool-session:{web:3f2a}:s:9c01..` |
 /// | channel of stale tags | `shop:bus` |
 /// | channel of removed entries | `shop:removed` |
+/// | keys of a journal's shard | `shop/behind:{post_views/0}:log` .. |
+/// | its number of shards | `shop/behind:post_views` |
 /// | channel of one node's pings | `shop:ping:1f0c..` |
 ///
 /// The braces make a tag and its intents share a hash slot; a tag's text has none of its own. Entries are apart from all else by
@@ -71,6 +73,20 @@ impl Names {
     /// braces is never empty, and where it has a brace of its own, both cut it short alike.
     pub(super) fn tool(&self, kind: &str, object: &str, part: &str) -> String {
         [&self.namespace, "/tool-", kind, ":{", object, "}", part].concat()
+    }
+
+    /// The keys of a shard share a hash slot.
+    pub(super) fn journal(&self, name: &str, shard: u32, what: &str) -> String {
+        format!("{}/behind:{{{name}/{shard}}}:{what}", self.namespace)
+    }
+
+    pub(super) fn journal_shards(&self, name: &str) -> String {
+        [&self.namespace, "/behind:", name].concat()
+    }
+
+    /// Tells a journal from those of other names and namespaces.
+    pub(super) fn journal_name(&self, name: &str) -> String {
+        [&self.namespace, ":", name].concat()
     }
 
     pub(super) fn bus(&self) -> &str {

@@ -6,7 +6,7 @@ use redis::{Cmd, Script, cmd};
 
 use crate::{
     ports::{EndWith, IntentId, LockToken},
-    redis::{names::Names, toolkit},
+    redis::{journal, names::Names, toolkit},
     tag::Tag,
 };
 
@@ -29,6 +29,7 @@ pub(super) fn load() -> Vec<Cmd> {
     sources
         .iter()
         .chain(toolkit::SOURCES)
+        .chain(&journal::SOURCES)
         .map(|source| {
             let mut load = cmd("SCRIPT");
             load.arg("LOAD").arg(*source);

@@ -10,9 +10,9 @@ use crate::{
     error::{Error, ErrorKind},
     ports::{
         Captured, EndWith, Ended, Fetched, IntentId, LockRequest, LockToken, RemoteTier, ScanCursor, ScanPage,
-        StoreRequest, TagState,
+        StoreRequest, TagState, journal::Journal,
     },
-    redis::{advice, link::Link, names::Names, scripts},
+    redis::{advice, journal::RedisJournal, link::Link, names::Names, scripts},
     tag::Tag,
 };
 
@@ -245,5 +245,9 @@ impl RemoteTier for RedisTier {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn journal(&self, name: &str, shards: u32) -> Option<Arc<dyn Journal>> {
+        Some(Arc::new(RedisJournal::new(&self.link, &self.names, name, shards)))
     }
 }

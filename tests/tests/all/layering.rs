@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["cache"],
     &["toolkit"],
     &["orm"],
+    &["write_behind"],
     &["private", "macros", "prelude", "lib"],
 ];
 
@@ -38,13 +39,16 @@ const STRANGERS: &[(&str, &str)] = &[
     ("toolkit", "local"),
     ("toolkit", "memory"),
     ("toolkit", "redis"),
+    ("write_behind", "local"),
+    ("write_behind", "memory"),
+    ("write_behind", "redis"),
 ];
 
 /// What may be named in one place only: the start of a path, and the homes (a folder or a file, relative to `cache-core/src`).
 const HOMES: &[(&str, &[&str])] = &[
     ("moka", &["local"]),
     ("redis", &["redis"]),
-    ("sea_orm", &["orm", "private"]),
+    ("sea_orm", &["orm", "private", "write_behind"]),
     // moka's expiry trait hands over an `Instant`, which `local` ignores: it may name the type, and not ask for the time.
     ("std::time::Instant", &["clock.rs", "local"]),
     ("std::time::SystemTime", &["clock.rs"]),

@@ -18,3 +18,4 @@ mod query;
 mod races;
 mod redis_adapter;
 mod refused;
+mod write_behind;

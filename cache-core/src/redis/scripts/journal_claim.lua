@@ -1,0 +1,38 @@
+-- Becomes, or stays, the flusher of a shard, and takes the oldest records: those that were delivered and never acknowledged, by
+-- whomever, before those that are new. False if another is the flusher.
+-- KEYS: log, lease; ARGV: owner, lease in milliseconds, count
+local log, lease, owner, count = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[3])
+local holder = redis.call('GET', lease)
+if holder and holder ~= owner then
+  return false
+end
+redis.call('SET', lease, owner, 'PX', ARGV[2])
+local made = redis.pcall('XGROUP', 'CREATE', log, 'flushers', '0', 'MKSTREAM')
+if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
+  return made
+end
+if not holder then
+  -- The consumers of flushers that are gone go, once nothing is pending for them.
+  redis.call('XAUTOCLAIM', log, 'flushers', owner, 0, '0-0', 'COUNT', 20000, 'JUSTID')
+  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', log, 'flushers')) do
+    if consumer[2] ~= owner and consumer[4] == 0 then
+      redis.call('XGROUP', 'DELCONSUMER', log, 'flushers', consumer[2])
+    end
+  end
+end
+local records = {}
+local function take(entries)
+  for _, entry in ipairs(entries) do
+    if type(entry) == 'table' and type(entry[2]) == 'table' and #records < count then
+      records[#records + 1] = entry
+    end
+  end
+end
+take(redis.call('XAUTOCLAIM', log, 'flushers', owner, 0, '0-0', 'COUNT', count)[2])
+if #records < count then
+  local fresh = redis.call('XREADGROUP', 'GROUP', 'flushers', owner, 'COUNT', count - #records, 'STREAMS', log, '>')
+  if fresh then
+    take(fresh[1][2])
+  end
+end
+return records

@@ -1,0 +1,59 @@
+-- What appending and reviving share. KEYS: log, pending, sums, state, dead keys, superseding, letters
+local log, pending, sums, state, dead, newer = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local time = redis.call('TIME')
+local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
+-- Microseconds since 1970, or one more than the last: positions grow even if Redis comes back with an older state.
+local position = tonumber(redis.call('HGET', state, 'tail') or '0')
+
+-- Appends one operation: 'Y', 'O' if a sum does not fit, or what Redis refuses with.
+local function accept(key, kind, payload, column, by)
+  local packed = redis.call('HGET', pending, key)
+  local waiting = packed and cmsgpack.unpack(packed) or {base = 0, last = 0, columns = {}}
+  if kind == 'I' then
+    local sum = redis.pcall('HINCRBY', sums, #key .. ':' .. key .. column, by)
+    if type(sum) == 'table' then
+      return string.find(sum.err, 'overflow', 1, true) and 'O' or sum
+    end
+  end
+  position = math.max(position + 1, clock)
+  local id = string.format('%.0f', position)
+  redis.call('XADD', log, id .. '-0', 'k', key, 't', kind, 'p', payload, 'c', column, 'b', by)
+  redis.call('HSET', state, 'tail', id)
+  if kind == 'A' then
+    for _, name in ipairs(waiting.columns) do
+      redis.call('HDEL', sums, #key .. ':' .. key .. name)
+    end
+    waiting.base = position
+    waiting.columns = {}
+  else
+    local known = false
+    for _, name in ipairs(waiting.columns) do
+      known = known or name == column
+    end
+    if not known then
+      waiting.columns[#waiting.columns + 1] = column
+    end
+  end
+  waiting.last = position
+  redis.call('HSET', pending, key, cmsgpack.pack(waiting))
+  if redis.call('HEXISTS', dead, key) == 1 then
+    redis.call('HSET', newer, key .. ':last', id)
+    if kind == 'A' then
+      redis.call('HSET', newer, key .. ':base', id)
+    end
+  end
+  return 'Y'
+end
+
+local function forget(letters, at, key)
+  redis.call('HDEL', letters, at)
+  if redis.call('HINCRBY', dead, key, -1) <= 0 then
+    redis.call('HDEL', dead, key)
+    redis.call('HDEL', newer, key .. ':last', key .. ':base')
+  end
+end
+
+local function is_superseded(letter, at)
+  local newest = redis.call('HGET', newer, letter.key .. (letter.kind == 'A' and ':last' or ':base'))
+  return tonumber(newest or '0') > tonumber(at)
+end

@@ -1,0 +1,135 @@
+//! When flushes happen, and what becomes of the cache and of those who wait.
+
+use std::time::Duration;
+
+use harness::Backend;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm_cache::{Backpressure, ErrorKind, Tag};
+
+use super::{
+    World,
+    world::{row, tally},
+};
+
+#[tokio::test]
+async fn a_full_batch_is_flushed_and_a_smaller_one_waits_for_its_time() {
+    let world = World::on(Backend::Sqlite).await;
+    let tallies =
+        world.patient().shards(1).batch_size(10).flush_interval(Duration::from_secs(5)).build().await.unwrap();
+    for id in 0..10 {
+        tallies.upsert(row(id, 1)).await.unwrap();
+    }
+    until(async || world.rows().await.len() == 10).await;
+    tallies.upsert(row(10, 1)).await.unwrap();
+    world.clock.advance(Duration::from_millis(4_990));
+    settle().await;
+    assert_eq!(world.rows().await.len(), 10, "flushed before its time");
+    world.clock.advance(Duration::from_millis(20));
+    until(async || tallies.stats().batches == 2).await;
+    assert_eq!(world.rows().await.len(), 11);
+}
+
+#[tokio::test]
+async fn entries_that_depend_on_the_rows_are_stale_once_they_are_flushed() {
+    let world = World::on(Backend::Sqlite).await;
+    let tallies = world.patient().build().await.unwrap();
+    let read = async || -> Result<Vec<tally::Model>, DbErr> {
+        let load = async || tally::Entity::find().all(&world.plain).await;
+        world.cache.get_or_load("tallies", [Tag::table("tally")], load).await
+    };
+    assert_eq!(read().await.unwrap(), []);
+    tallies.upsert(row(1, 1)).await.unwrap();
+    assert_eq!(read().await.unwrap(), [], "what the database says is not stale before it says otherwise");
+    let hits = world.cache.stats().hits_local;
+    assert_eq!(hits, 1);
+    tallies.flush().await.unwrap();
+    assert_eq!(read().await.unwrap(), [row(1, 1)]);
+    assert_eq!(world.cache.stats().hits_local, hits);
+}
+
+#[tokio::test]
+async fn close_drains_and_nothing_is_accepted_afterwards() {
+    let world = World::on(Backend::Sqlite).await;
+    let tallies = world.patient().build().await.unwrap();
+    for id in 0..100 {
+        tallies.upsert(row(id, 1)).await.unwrap();
+    }
+    tallies.close().await.unwrap();
+    assert_eq!(world.rows().await.len(), 100);
+    let late = tallies.upsert(row(100, 1)).await.map_err(|error| error.kind());
+    assert_eq!(late, Err(ErrorKind::Closed));
+}
+
+#[tokio::test]
+async fn what_is_in_memory_only_is_flushed_after_the_last_handle_is_dropped() {
+    let world = World::on(Backend::Sqlite).await;
+    let tallies = world.patient().build().await.unwrap();
+    tallies.upsert(row(1, 1)).await.unwrap();
+    drop(tallies);
+    until(async || world.rows().await.len() == 1).await;
+}
+
+#[tokio::test]
+async fn a_full_journal_refuses_or_makes_wait() {
+    let world = World::on(Backend::Sqlite).await;
+    // Without the table nothing can be flushed.
+    world.db.execute_unprepared("ALTER TABLE tally RENAME TO hidden").await.unwrap();
+    let full = world.patient().shards(1).backlog_max(3).backpressure(Backpressure::Fail).build().await.unwrap();
+    for id in 0..3 {
+        full.upsert(row(id, 1)).await.unwrap();
+    }
+    assert_eq!(full.upsert(row(3, 1)).await.map_err(|error| error.kind()), Err(ErrorKind::Full));
+    assert_eq!((full.stats().accepted, full.stats().refused), (3, 1));
+
+    let patience = Duration::from_secs(2);
+    let waits = world.patient().name("waits").shards(1).backlog_max(3).backpressure(Backpressure::Wait(patience));
+    let waits = waits.build().await.unwrap();
+    for id in 10..13 {
+        waits.upsert(row(id, 1)).await.unwrap();
+    }
+    let fourth = tokio::spawn({
+        let waits = waits.clone();
+        async move { waits.upsert(row(13, 1)).await }
+    });
+    settle().await;
+    assert!(!fourth.is_finished(), "there is no room, and it does not wait");
+    world.db.execute_unprepared("ALTER TABLE hidden RENAME TO tally").await.unwrap();
+    until(async || {
+        world.clock.advance(Duration::from_millis(10));
+        fourth.is_finished()
+    })
+    .await;
+    fourth.await.unwrap().unwrap();
+    waits.flush().await.unwrap();
+    full.flush().await.unwrap();
+    assert_eq!(world.rows().await.len(), 7);
+    assert!(waits.stats().retries > 0 && full.stats().buried + waits.stats().buried == 0);
+
+    world.db.execute_unprepared("ALTER TABLE tally RENAME TO hidden").await.unwrap();
+    for id in 20..23 {
+        waits.upsert(row(id, 1)).await.unwrap();
+    }
+    let fourth = tokio::spawn(async move { waits.upsert(row(23, 1)).await.map_err(|error| error.kind()) });
+    until(async || {
+        world.clock.advance(Duration::from_millis(10));
+        fourth.is_finished()
+    })
+    .await;
+    assert_eq!(fourth.await.unwrap(), Err(ErrorKind::Full));
+}
+
+/// Waits until the condition holds. The databases work on threads of their own, so that real time has to pass.
+pub(super) async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let patience = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < patience, "it does not come true");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Lets other tasks run for a while.
+pub(super) async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
