@@ -18,4 +18,5 @@ mod query;
 mod races;
 mod redis_adapter;
 mod refused;
+mod toolkit;
 mod write_behind;
