@@ -72,6 +72,11 @@ impl Tools {
         done
     }
 
+    /// Runs work in the background, until the cache is closed.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.engine.tasks().spawn(work);
+    }
+
     /// Waits.
     pub(crate) async fn sleep(&self, span: Duration) {
         self.clock().sleep(span).await;

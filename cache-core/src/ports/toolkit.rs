@@ -3,9 +3,12 @@
 //! Every method is one round trip with a deadline of its own, atomic for the object it is about, and fails with an
 //! [`Error`](crate::error::Error) whose `is_remote()` holds. Whatever is stored ends by itself.
 
+pub mod boards;
+pub mod events;
 pub mod feeds;
 pub mod limits;
 pub mod sessions;
+pub mod values;
 
 /// One object of the toolkit.
 #[derive(Clone, Copy, Debug)]
@@ -25,4 +28,15 @@ impl Place<'_> {
 }
 
 /// Everything that a store of the toolkit can do.
-pub trait ToolStore: sessions::SessionStore + limits::LimitStore + feeds::FeedStore + Send + Sync + 'static {}
+pub trait ToolStore:
+    sessions::SessionStore
+    + limits::LimitStore
+    + feeds::FeedStore
+    + boards::BoardStore
+    + events::EventStore
+    + values::ValueStore
+    + Send
+    + Sync
+    + 'static
+{
+}

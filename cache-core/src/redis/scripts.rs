@@ -13,7 +13,7 @@ use crate::{
 static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/begin.lua")));
 static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/end.lua")));
 static CAPTURE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/capture.lua")));
-static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/unlock.lua")));
+pub(super) static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/unlock.lua")));
 
 /// Redis adds a TTL to the time of day; this many milliseconds (100 years) cannot overflow that.
 const TTL_MS_MAX: u64 = 100 * 365 * 24 * 3_600 * 1_000;

@@ -56,6 +56,11 @@ impl Tool {
         self.tools.run(operation, call).await
     }
 
+    /// Runs work in the background, until the cache is closed.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tools.spawn(work);
+    }
+
     pub(super) async fn sleep(&self, span: Duration) {
         self.tools.sleep(span).await;
     }

@@ -1,18 +1,13 @@
 //! Feeds in process memory.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeSet, HashMap, HashSet},
-    ops::Bound,
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
     clock::Moment,
     error::Error,
-    memory::toolkit::{MemoryTools, lock},
+    memory::toolkit::{MemoryTools, lock, ordered::Ordered},
     ports::toolkit::{
         Place,
         feeds::{After, FeedRule, FeedSlice, FeedStore, LoadTurn, Reach, Removal, Scored},
@@ -22,8 +17,7 @@ use crate::{
 /// One feed: its members in order, and who loads it.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    order: BTreeSet<Member>,
-    scores: HashMap<String, f64>,
+    members: Ordered,
     warm: bool,
     trimmed: bool,
     loading: Option<Loading>,
@@ -37,60 +31,18 @@ struct Loading {
     removed_prefixes: Vec<String>,
 }
 
-/// Ordered by score and then by text.
-#[derive(Clone, Debug)]
-struct Member {
-    score: f64,
-    text: String,
-}
-
-impl Ord for Member {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then_with(|| self.text.cmp(&other.text))
-    }
-}
-
-impl PartialOrd for Member {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Member {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Member {}
-
 impl Feed {
     fn put(&mut self, members: &[Scored], capacity: usize) {
         for one in members {
-            // Zero has one sign here, as it has one place in the order.
-            let score = one.score + 0.0;
-            if let Some(old) = self.scores.insert(one.member.clone(), score) {
-                self.order.remove(&Member { score: old, text: one.member.clone() });
-            }
-            self.order.insert(Member { score, text: one.member.clone() });
+            self.members.put(&one.member, one.score);
         }
-        while self.order.len() > capacity {
-            if let Some(lowest) = self.order.pop_first() {
-                self.scores.remove(&lowest.text);
-            }
-            self.trimmed = true;
-        }
-    }
-
-    fn take_out(&mut self, text: &str) -> bool {
-        let Some(score) = self.scores.remove(text) else { return false };
-        self.order.remove(&Member { score, text: text.to_owned() })
+        self.trimmed |= self.members.trim(capacity);
     }
 
     fn remove(&mut self, removal: Removal<'_>, now: Moment) -> u64 {
         let gone: Vec<String> = match removal {
             Removal::Member(member) => vec![member.to_owned()],
-            Removal::Prefix(prefix) => self.scores.keys().filter(|text| text.starts_with(prefix)).cloned().collect(),
+            Removal::Prefix(prefix) => self.members.texts().filter(|text| text.starts_with(prefix)).cloned().collect(),
         };
         if let Some(loading) = self.loading.as_mut().filter(|loading| loading.until > now) {
             match removal {
@@ -98,14 +50,15 @@ impl Feed {
                 Removal::Prefix(prefix) => loading.removed_prefixes.push(prefix.to_owned()),
             }
         }
-        gone.iter().map(|text| u64::from(self.take_out(text))).sum()
+        gone.iter().map(|text| u64::from(self.members.remove(text))).sum()
     }
 
     fn slice(&self, after: Option<&After>, count: usize) -> FeedSlice {
-        let below = after.map(|after| Member { score: after.score + 0.0, text: after.member.clone() });
-        let upper = below.map_or(Bound::Unbounded, Bound::Excluded);
-        let members = self.order.range((Bound::Unbounded, upper)).rev().take(count);
-        let members = members.map(|one| Scored { member: one.text.clone(), score: one.score }).collect();
+        let scored = |(member, score): (&str, f64)| Scored { member: member.to_owned(), score };
+        let members = match after {
+            Some(after) => self.members.falling_after(after.score, &after.member).take(count).map(scored).collect(),
+            None => self.members.falling().take(count).map(scored).collect(),
+        };
         FeedSlice { warm: self.warm, trimmed: self.trimmed, members }
     }
 }

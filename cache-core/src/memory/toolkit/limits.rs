@@ -117,7 +117,8 @@ fn gcra(due: &mut u64, plan: &LimitPlan, cost: u64, now: u64) -> Taken {
     let debt = due.saturating_sub(now);
     let next = debt + cost * interval;
     if next > room {
-        return refused((room - debt) / interval, debt, next - room);
+        // Who is behind sees more debt than there is room for.
+        return refused(room.saturating_sub(debt) / interval, debt, next - room);
     }
     *due = now + next;
     passed((room - next) / interval, next)

@@ -1,9 +1,13 @@
 //! Process memory as the store of the toolkit.
 
+mod boards;
+mod events;
 mod feeds;
 mod limits;
+mod ordered;
 mod sessions;
 mod shelf;
+mod values;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,13 +22,24 @@ pub struct MemoryTools {
     sessions: Mutex<sessions::Sessions>,
     limits: Mutex<Shelf<limits::Counted>>,
     feeds: Mutex<Shelf<feeds::Feed>>,
+    boards: Mutex<Shelf<ordered::Ordered>>,
+    streams: Mutex<Shelf<events::Stream>>,
+    values: Mutex<values::Values>,
 }
 
 impl MemoryTools {
     /// An empty store.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, sessions: Mutex::default(), limits: Mutex::default(), feeds: Mutex::default() }
+        Self {
+            clock,
+            sessions: Mutex::default(),
+            limits: Mutex::default(),
+            feeds: Mutex::default(),
+            boards: Mutex::default(),
+            streams: Mutex::default(),
+            values: Mutex::default(),
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Redis as the store of the toolkit.
 
+mod boards;
+mod events;
 mod feeds;
 mod limits;
 mod scripts;
 mod sessions;
+mod values;
 
 use std::sync::Arc;
 

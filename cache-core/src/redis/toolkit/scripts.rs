@@ -26,14 +26,27 @@ scripts! {
     FEED_REMOVE: "scripts/feed_remove.lua";
     FEED_BEGIN: "scripts/feed_begin.lua";
     FEED_FINISH: "scripts/feed_trim.lua" "scripts/feed_finish.lua";
+    BOARD_WRITE: "scripts/board_write.lua";
+    BOARD_MERGE: "scripts/board_merge.lua";
+    BOARD_READ: "scripts/board_read.lua";
+    EVENT_APPEND: "scripts/event_append.lua";
+    EVENT_GROUP: "scripts/event_group.lua";
+    LOCK_ACQUIRE: "scripts/lock_acquire.lua";
+    LOCK_RENEW: "scripts/lock_renew.lua";
+    REGISTER_SWAP: "scripts/register_swap.lua";
+    COUNTER_ADD: "scripts/counter_add.lua";
+    VISITORS_ADD: "scripts/visitors_add.lua";
+    LIST_PUSH: "scripts/list_push.lua";
 }
 
 /// A call of `script` on `keys`; its arguments follow.
 pub(super) fn call<const N: usize>(script: &Script, keys: [String; N]) -> Cmd {
+    call_many(script, &keys)
+}
+
+/// As [`call`], for as many keys as there are.
+pub(super) fn call_many(script: &Script, keys: &[String]) -> Cmd {
     let mut call = cmd("EVALSHA");
-    call.arg(script.get_hash()).arg(N);
-    for key in keys {
-        call.arg(key);
-    }
+    call.arg(script.get_hash()).arg(keys.len()).arg(keys);
     call
 }
