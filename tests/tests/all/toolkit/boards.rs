@@ -47,7 +47,9 @@ pub(super) async fn scores_are_set_added_to_and_raised(world: &World) {
 
 pub(super) async fn equal_scores_have_equal_rank_and_a_stable_order(world: &World) {
     let own = board(&world.cache);
-    own.set_all(&[("a", 3.0), ("b", 2.0), ("c", 2.0), ("d", 2.0), ("e", 1.0), ("f", 1.0)]).await.expect("they can be set");
+    own.set_all(&[("a", 3.0), ("b", 2.0), ("c", 2.0), ("d", 2.0), ("e", 1.0), ("f", 1.0)])
+        .await
+        .expect("they can be set");
     let all = [
         line(1, 1, "a", 3.0),
         line(2, 2, "d", 2.0),
@@ -85,11 +87,10 @@ pub(super) async fn a_board_keeps_its_highest(world: &World) {
     for (member, score) in [("a", 1.0), ("b", 5.0), ("c", 3.0), ("d", 4.0), ("e", 0.5)] {
         own.set(member, score).await.expect("a score can be set");
     }
-    assert_eq!(lines(own.top(10).await.expect("it can be read")), [
-        line(1, 1, "b", 5.0),
-        line(2, 2, "d", 4.0),
-        line(3, 3, "c", 3.0)
-    ]);
+    assert_eq!(
+        lines(own.top(10).await.expect("it can be read")),
+        [line(1, 1, "b", 5.0), line(2, 2, "d", 4.0), line(3, 3, "c", 3.0)]
+    );
 }
 
 pub(super) async fn each_day_has_its_board_and_a_week_is_their_sum(world: &World) {
@@ -111,7 +112,8 @@ pub(super) async fn each_day_has_its_board_and_a_week_is_their_sum(world: &World
         let rows = board.top_in(period, 5).await.expect("it can be read");
         rows.into_iter().map(|row| (row.member, row.score)).collect::<Vec<_>>()
     };
-    let expect = |rows: &[(&str, f64)]| rows.iter().map(|(name, score)| ((*name).to_owned(), *score)).collect::<Vec<_>>();
+    let expect =
+        |rows: &[(&str, f64)]| rows.iter().map(|(name, score)| ((*name).to_owned(), *score)).collect::<Vec<_>>();
     assert_eq!(top(&sums, Period::Current).await, [], "a new day");
     assert_eq!(top(&sums, Period::Ago(1)).await, expect(&[("joe", 10.0)]));
     assert_eq!(top(&sums, Period::Ago(2)).await, expect(&[("ann", 4.0), ("joe", 3.0)]));

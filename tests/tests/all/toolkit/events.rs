@@ -36,7 +36,7 @@ pub(super) async fn events_are_read_in_order_from_any_of_them_on(world: &World) 
     let read = async |after, count| numbers(&other.read("s", after, count).await.expect("events can be read"));
     assert_eq!(read(EventId::START, 10).await, [1, 2, 3, 4, 5]);
     assert_eq!(read(ids[1], 2).await, [3, 4]);
-    assert_eq!(read(ids[4], 10).await, []);
+    assert!(read(ids[4], 10).await.is_empty());
     assert_eq!(own.newest("s").await.expect("it can be asked"), ids[4]);
     assert_eq!(ids[2].to_string().parse::<EventId>().ok(), Some(ids[2]));
     assert!(own.read("another", EventId::START, 10).await.expect("it is no error").is_empty());

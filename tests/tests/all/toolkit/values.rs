@@ -222,7 +222,8 @@ pub(super) async fn visitors_are_counted_once_within_two_percent(world: &World) 
     assert_eq!(own.count("home", Period::Current).await.expect("it can be counted"), 0);
     for half in 0..2 {
         for batch in 0..10 {
-            let names: Vec<String> = (0..500).map(|at| format!("visitor {}", (half * 2_500 + batch * 500 + at) % 7_500)).collect();
+            let names: Vec<String> =
+                (0..500).map(|at| format!("visitor {}", (half * 2_500 + batch * 500 + at) % 7_500)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let visitors = if batch % 2 == 0 { &own } else { &other };
             visitors.add("home", &names).await.expect("they can be added");
