@@ -254,7 +254,7 @@ pub(super) async fn a_list_has_its_newest_items(world: &World) {
     }
     assert_eq!(other.newest::<u64>("joe", 10).await.expect("it can be read"), [5, 4, 2, 3]);
     assert_eq!(other.newest::<u64>("joe", 2).await.expect("it can be read"), [5, 4]);
-    assert_eq!(other.newest::<u64>("ann", 2).await.expect("it can be read"), []);
+    assert!(other.newest::<u64>("ann", 2).await.expect("it can be read").is_empty());
     let unique = other.unique();
     for item in [3, 6, 5] {
         unique.push("joe", &item).await.expect("it can be pushed");
