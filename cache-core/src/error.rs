@@ -41,6 +41,24 @@ pub enum ErrorKind {
     Journal,
 }
 
+impl ErrorKind {
+    /// One word, for labels and fields.
+    #[cfg_attr(not(any(feature = "metrics", feature = "tracing-spans")), expect(dead_code, reason = "no labels"))]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Setting => "setting",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Decode => "decode",
+            Self::Encode => "encode",
+            Self::Closed => "closed",
+            Self::Full => "full",
+            Self::Database => "database",
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Inner { kind, text: text.into(), source: None }))

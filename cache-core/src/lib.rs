@@ -22,6 +22,7 @@ pub mod prelude;
 mod redis;
 mod schema;
 mod tag;
+mod telemetry;
 pub mod toolkit;
 mod write_behind;
 

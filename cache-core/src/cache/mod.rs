@@ -138,6 +138,13 @@ impl Cache {
         self.engine.figures().by_table()
     }
 
+    /// Hands the figures to the recorder of the `metrics` facade now; they are handed over every second anyway. For what is scraped
+    /// right after. See the README for names, units and labels.
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.engine.publish();
+    }
+
     /// Says why the entry at `key` is or is not valid. The key is written as in Redis, without the namespace.
     ///
     /// # Errors

@@ -54,6 +54,12 @@ impl Breaker {
         result
     }
 
+    /// Whether requests fail at once.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open_until.load(Ordering::Acquire) != 0
+    }
+
     /// Lets a request through, or one probe per pause while open.
     fn admit(&self) -> Result<(), Error> {
         let until = self.open_until.load(Ordering::Acquire);

@@ -177,6 +177,7 @@ impl Engine {
         match refused {
             None => {
                 meta.counters.fills.up();
+                self.note_refreshed(read.key, meta);
                 self.figures.filled(meta.deps.iter().map(|dep| dep.cell.tag()));
             }
             Some(why) => {

@@ -2,6 +2,8 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use tracing::Instrument;
+
 use crate::{
     clock::Moment,
     engine::{Engine, cells::Pins, deferred::Invalidation, mutation::Mutation, settings::WhenRemoteIsDown},
@@ -9,6 +11,7 @@ use crate::{
     event::Event,
     ports::{EndWith, IntentId},
     tag::Tag,
+    telemetry::spans,
 };
 
 /// More tags than this in one write collapse into [`Tag::all`].
@@ -167,7 +170,9 @@ impl WriteIntent {
     pub(crate) async fn finish(mut self) -> Invalidation {
         self.engine.counters.invalidations.add(self.tags.len() as u64);
         self.engine.figures.wrote(&self.tags);
-        let ended = self.engine.end(&self.tags, self.id).await;
+        let span = spans::invalidate(self.tags.len());
+        let ended = self.engine.end(&self.tags, self.id).instrument(span.clone()).await;
+        span.record("outcome", if ended.is_ok() { "done" } else { "deferred" });
         self.finished = true;
         match ended {
             Ok(()) => {

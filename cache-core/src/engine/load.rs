@@ -8,7 +8,10 @@ use std::{
 };
 
 use smallvec::SmallVec;
+use tracing::{Instrument, Span};
 
+#[cfg(feature = "metrics")]
+use crate::telemetry::meter;
 use crate::{
     engine::{
         Engine,
@@ -24,6 +27,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::{Event, FillRefusal, StaleReason},
     policy::{Consistency, Policy},
+    telemetry::spans,
 };
 
 /// One load to be made.
@@ -182,14 +186,16 @@ impl Engine {
     {
         let (function, scope) = (running.function, running.scope);
         let begun = OnceLock::new();
+        let span = spans::load(function.name());
         let loading = self.in_a_place(function, async {
             // A load is as dear as its loader, not as the queue before it.
             let _first = begun.set(self.clock.now());
-            scope.run(loader(scope.clone())).await
+            let work = scope.run(async { loader(scope.clone()).await });
+            work.instrument(span.clone()).await
         });
         let loaded = self.within_timeouts(running, loading).await;
         let load_cost = begun.get().map_or(Duration::ZERO, |begun| self.clock.now().since(*begun));
-        self.count_load(function, load_cost, matches!(loaded, Loaded::Done(_)));
+        self.count_load(function, load_cost, &loaded, &span);
         (loaded, load_cost)
     }
 
@@ -255,7 +261,19 @@ impl Engine {
         self.tell(&Event::StaleServed { function: read.function.name(), why });
     }
 
-    fn count_load(&self, function: &'static Function, cost: Duration, ok: bool) {
+    fn count_load<T, E>(&self, function: &'static Function, cost: Duration, loaded: &Loaded<T, E>, span: &Span) {
+        let (ok, outcome) = match loaded {
+            Loaded::Done(_) => (true, "ok"),
+            Loaded::Failed(_) => (false, "error"),
+            Loaded::Stale(..) => (false, "stale"),
+        };
+        span.record("outcome", outcome);
+        #[cfg(feature = "metrics")]
+        meter::seconds(
+            meter::LOAD_SECONDS,
+            &[("cache", &self.settings.namespace), ("function", function.name()), ("outcome", outcome)],
+            cost,
+        );
         self.figures.of(function).loaded(cost, ok);
         let micros = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
         self.tell(&Event::Load { function: function.name(), micros, ok });

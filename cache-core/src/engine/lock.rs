@@ -22,6 +22,11 @@ impl HeldLocks {
     pub(crate) fn holds(&self, key: &str) -> bool {
         self.0.contains(key)
     }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// A lock that this process has asked for. Dropped, it is given back in the background.
@@ -59,12 +64,12 @@ impl LoadLock {
         self.leave();
     }
 
-    /// Gives the lock back now.
+    /// Gives the lock back now; cancelled on the way, in the background.
     pub(crate) async fn give_back(mut self) {
-        self.given_back = true;
         self.leave();
         // A lock that cannot be given back ends by itself.
         let _given_back = self.engine.remote.unlock(&self.key, self.token).await;
+        self.given_back = true;
     }
 
     fn leave(&self) {

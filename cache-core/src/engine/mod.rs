@@ -21,6 +21,8 @@ mod lock;
 mod lookup;
 mod mutation;
 mod places;
+#[cfg(feature = "metrics")]
+mod publish;
 mod read;
 mod refresh;
 mod remove;
@@ -71,6 +73,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::{Event, EventListener},
     ports::{Bus, LocalTier, RemoteTier},
+    telemetry,
 };
 
 /// How many different warnings a cache remembers having said.
@@ -154,6 +157,8 @@ impl Engine {
         });
         bus::start(&engine);
         deferred::start(&engine);
+        #[cfg(feature = "metrics")]
+        publish::start(&engine);
         engine
     }
 
@@ -274,7 +279,8 @@ fn breaker(parts: &Parts, engine: &Weak<Engine>) -> Option<Arc<Breaker>> {
             engine.breaker_changed(open);
         }
     };
-    Some(Arc::new(Breaker::new(remote, parts.clock.clone(), Box::new(changed))))
+    let seen = telemetry::observed(remote, &parts.clock, &parts.settings.namespace);
+    Some(Arc::new(Breaker::new(seen, parts.clock.clone(), Box::new(changed))))
 }
 
 #[cfg(test)]

@@ -48,6 +48,13 @@ pub(super) enum Local<T> {
     Nothing,
 }
 
+/// A valid entry that answers its caller unless it is loaded anew.
+struct Served {
+    entry: Arc<StoredEntry>,
+    /// Whether the hit was counted.
+    counted: bool,
+}
+
 /// What a caller knows after it has tried to share a load.
 pub(super) enum Shared<T, E> {
     Done(Result<T, E>),
@@ -76,7 +83,8 @@ impl Engine {
             Local::Hit(value) => Ok(value),
             Local::Refresh(entry, place) => {
                 let (deps, loader) = prepare();
-                Box::pin(self.refresh_in_front(read, deps, entry, place, loader)).await
+                let served = Served { entry, counted: false };
+                Box::pin(self.refresh_in_front(self.call(read, deps), served, place, loader)).await
             }
             Local::Nothing => {
                 let (deps, loader) = prepare();
@@ -209,8 +217,8 @@ impl Engine {
         let trust_cells = self.lease.holds(self.clock.now());
         let found = self.look_up(&call, trust_cells, lead.flight().map(|flight| &**flight)).await;
         if let Some((value, entry)) = self.accept(&mut call, found) {
-            lead.finish(Outcome::Value(entry));
-            return Ok(value);
+            lead.finish(Outcome::Value(Arc::clone(&entry)));
+            return self.answer_early(call, value, entry, loader).await;
         }
         self.missed(call.read);
         self.obtain(call, lead, trust_cells, loader).await
@@ -233,8 +241,8 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let found = self.look_up(&call, false, None).await;
-        if let Some((value, _)) = self.accept(&mut call, found) {
-            return Ok(value);
+        if let Some((value, entry)) = self.accept(&mut call, found) {
+            return self.answer_early(call, value, entry, loader).await;
         }
         self.missed(call.read);
         let lead = loop {
@@ -260,12 +268,30 @@ impl Engine {
         self.obtain(call, lead, false, loader).await
     }
 
+    /// Answers with a value found beyond process memory, and sees to its refresh if that is due.
+    async fn answer_early<T, E, L, Fut>(
+        self: &Arc<Self>,
+        call: Call<'_, '_, T, E>,
+        value: T,
+        entry: Arc<StoredEntry>,
+        loader: L,
+    ) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        L: FnOnce(LoadScope) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        match self.consider_remote(call.read, &call.policy, &entry.meta) {
+            Some(place) => self.refresh_in_front(call, Served { entry, counted: true }, place, loader).await,
+            None => Ok(value),
+        }
+    }
+
     /// Loads a valid entry anew in front of its caller. Whoever cannot, or need not, is served what there is.
     async fn refresh_in_front<T, E, L, Fut>(
         self: &Arc<Self>,
-        read: &Read<'_, T, E>,
-        deps: Deps,
-        entry: Arc<StoredEntry>,
+        mut call: Call<'_, '_, T, E>,
+        served: Served,
         place: Refreshing,
         loader: L,
     ) -> Result<T, E>
@@ -274,14 +300,16 @@ impl Engine {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut call = self.call(read, deps);
-        if let Some(value) = self.refreshed_elsewhere(&call).await {
+        let Served { entry, counted } = served;
+        if let Some(value) = self.refreshed_elsewhere(&call, counted).await {
             return Ok(value);
         }
         let (captured, lock) = self.capture_for(&call, None, self.lock_token(&call)).await;
         let may = lock.is_some() || !self.wants_lock(&call);
         if let Some(value) = entry.value.downcast_ref::<T>().filter(|_| !may) {
-            self.hit(read, &entry, Tier::Local);
+            if !counted {
+                self.hit(call.read, &entry, Tier::Local);
+            }
             return Ok(value.clone());
         }
         call.fallback = Some(entry);
@@ -433,7 +461,7 @@ impl Engine {
     }
 
     /// What another process has refreshed already: its entry replaces this node's older copy.
-    async fn refreshed_elsewhere<T, E>(&self, call: &Call<'_, '_, T, E>) -> Option<T>
+    async fn refreshed_elsewhere<T, E>(&self, call: &Call<'_, '_, T, E>, counted: bool) -> Option<T>
     where
         T: Clone + Send + Sync + 'static,
     {
@@ -444,7 +472,10 @@ impl Engine {
             return None;
         }
         let value = self.value_of(&entry)?;
-        self.hit(call.read, &entry, tier);
+        self.note_refreshed(call.read.key, &entry.meta);
+        if !counted {
+            self.hit(call.read, &entry, tier);
+        }
         Some(value)
     }
 
@@ -457,7 +488,7 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let call = self.call(read, deps());
-        if self.refreshed_elsewhere(&call).await.is_some() {
+        if self.refreshed_elsewhere(&call, false).await.is_some() {
             return;
         }
         let (captured, lock) = self.capture_for(&call, None, self.lock_token(&call)).await;

@@ -1,16 +1,19 @@
 //! Loads entries anew before they end.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use tracing::Instrument;
 
 use crate::{
     clock::Moment,
     engine::{Engine, call::Read, entry::Meta},
     event::Event,
-    policy::Policy,
+    policy::{Consistency, Policy, TierChoice},
+    telemetry::spans,
 };
 
 /// Background refreshes that run at a time in one process; what comes beyond waits for a later read.
@@ -33,7 +36,8 @@ pub(crate) struct Refreshes(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    running: HashSet<Box<str>>,
+    /// Whether a value was stored that need not be refreshed at once.
+    running: HashMap<Box<str>, bool>,
     paused: HashMap<Box<str>, (Moment, Duration)>,
 }
 
@@ -51,13 +55,28 @@ impl Refreshes {
     fn enter(&self, key: &str, now: Moment) -> bool {
         let mut state = self.state();
         let pauses = state.paused.get(key).is_some_and(|(until, _)| now < *until);
-        !pauses && state.running.len() < REFRESHES_MAX && state.running.insert(key.into())
+        if pauses || state.running.len() >= REFRESHES_MAX || state.running.contains_key(key) {
+            return false;
+        }
+        state.running.insert(key.into(), false);
+        true
     }
 
-    fn leave(&self, key: &str, now: Moment, refreshed: bool) {
+    /// A value was stored, or found to be.
+    fn refreshed(&self, key: &str) {
+        if let Some(refreshed) = self.state().running.get_mut(key) {
+            *refreshed = true;
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.state().running.len()
+    }
+
+    fn leave(&self, key: &str, now: Moment) {
         let mut state = self.state();
-        state.running.remove(key);
-        if refreshed {
+        if state.running.remove(key) == Some(true) {
             state.paused.remove(key);
             return;
         }
@@ -71,9 +90,7 @@ impl Refreshes {
 
 impl Drop for Refreshing {
     fn drop(&mut self) {
-        let now = self.engine.clock.now();
-        let refreshed = self.engine.local.get(&self.key).is_some_and(|entry| now < entry.meta.refresh_from);
-        self.engine.refreshes.leave(&self.key, now, refreshed);
+        self.engine.refreshes.leave(&self.key, self.engine.clock.now());
     }
 }
 
@@ -120,6 +137,29 @@ impl Engine {
         self.refresh_now(read)
     }
 
+    /// A refresh of the entry at `key`, if one runs, has come to its end: there is an entry that is not due itself.
+    pub(crate) fn note_refreshed(&self, key: &str, meta: &Meta) {
+        if self.clock.now() < meta.refresh_from {
+            self.refreshes.refreshed(key);
+        }
+    }
+
+    /// As [`consider_refresh`](Self::consider_refresh), for an entry which process memory has not answered with, so that no local hit
+    /// considers it: it is kept in the remote tier only, or the read is strict.
+    pub(crate) fn consider_remote<T: 'static, E>(
+        self: &Arc<Self>,
+        read: &Read<'_, T, E>,
+        policy: &Policy,
+        meta: &Meta,
+    ) -> Option<Refreshing> {
+        let now = self.clock.now();
+        let unseen = policy.tier == TierChoice::Remote || policy.consistency == Consistency::Strict;
+        if !unseen || now < meta.refresh_from || !meta.is_alive(now) {
+            return None;
+        }
+        self.consider_refresh(read, meta)
+    }
+
     /// As [`consider_refresh`](Self::consider_refresh), for an entry that is due whatever the policy says.
     pub(crate) fn refresh_now<T: 'static, E>(self: &Arc<Self>, read: &Read<'_, T, E>) -> Option<Refreshing> {
         if !self.refreshes.enter(read.key, self.clock.now()) {
@@ -129,7 +169,7 @@ impl Engine {
         self.figures.of(read.function).refreshes.up();
         self.tell(&Event::Refresh { function: read.function.name() });
         let Some(background) = read.background else { return Some(place) };
-        let work = background();
+        let work = background().instrument(spans::refresh(read.function.name()));
         let _unless_closed = self.tasks.spawn_loop(async move {
             work.await;
             drop(place);

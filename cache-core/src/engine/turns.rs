@@ -50,6 +50,11 @@ impl Turns {
         Self(Arc::new(DashMap::new()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Finds or makes the next load of `key`.
     pub(crate) fn take(&self, key: &str, now: Moment) -> Place {
         let turn = self.turn(key);

@@ -99,6 +99,7 @@ struct Rule {
 enum Effect {
     Fail { times: Option<u32> },
     Hold(Arc<Barrier>),
+    Yield,
 }
 
 impl Faults {
@@ -116,6 +117,12 @@ impl Faults {
         self.calls.get(call as usize).map_or(0, |calls| calls.load(Ordering::Relaxed))
     }
 
+    pub(super) fn yield_always(&self) {
+        for point in [Point::Before, Point::After] {
+            self.arm(Rule { call: None, point, effect: Effect::Yield });
+        }
+    }
+
     pub(super) fn heal(&self) {
         self.rules().retain(|rule| matches!(rule.effect, Effect::Hold(_)));
     }
@@ -127,6 +134,9 @@ impl Faults {
         }
         if !self.armed.load(Ordering::Acquire) {
             return Ok(());
+        }
+        if self.yields(call, point) {
+            tokio::task::yield_now().await;
         }
         // Holds come first: a call can be held and then fail.
         if let Some(barrier) = self.take_hold(call, point) {
@@ -153,8 +163,12 @@ impl Faults {
         let at = rules.iter().position(|rule| rule.meets(call, point) && matches!(rule.effect, Effect::Hold(_)))?;
         match rules.remove(at).effect {
             Effect::Hold(barrier) => Some(barrier),
-            Effect::Fail { .. } => None,
+            Effect::Fail { .. } | Effect::Yield => None,
         }
+    }
+
+    fn yields(&self, call: Call, point: Point) -> bool {
+        self.rules().iter().any(|rule| rule.meets(call, point) && matches!(rule.effect, Effect::Yield))
     }
 
     fn take_failure(&self, call: Call, point: Point) -> bool {

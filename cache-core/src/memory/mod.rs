@@ -166,6 +166,12 @@ impl MemoryNode {
         self.faults.calls(call)
     }
 
+    /// Lets every call yield before and after it takes effect, until [`heal`](Self::heal): then each is an await at which a caller can be
+    /// cancelled.
+    pub fn yield_at_every_call(&self) {
+        self.faults.yield_always();
+    }
+
     /// Ends every fault of this node's calls; gates stay.
     pub fn heal(&self) {
         self.faults.heal();

@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "codec", "error", "event", "footprint", "glob", "key", "policy", "schema", "tag"],
     &["envelope"],
     &["ports"],
+    &["telemetry"],
     &["local"],
     &["memory"],
     &["redis"],
@@ -49,6 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("moka", &["local"]),
     ("redis", &["redis"]),
     ("sea_orm", &["orm", "private", "write_behind"]),
+    ("metrics", &["telemetry"]),
     // moka's expiry trait hands over an `Instant`, which `local` ignores: it may name the type, and not ask for the time.
     ("std::time::Instant", &["clock.rs", "local"]),
     ("std::time::SystemTime", &["clock.rs"]),

@@ -303,3 +303,91 @@ impl Node {
         assert!(!intent.finish().await.is_done());
     }
 }
+
+static AHEAD_REMOTE: PolicyOverride =
+    PolicyOverride { tier: Some(crate::policy::TierChoice::Remote), ..AHEAD };
+static AHEAD_STRICT: PolicyOverride = PolicyOverride { consistency: Some(Consistency::Strict), ..AHEAD };
+
+#[tokio::test]
+async fn what_only_the_remote_tier_has_is_refreshed_early_as_well() {
+    for policy in [&AHEAD_REMOTE, &AHEAD_STRICT] {
+        let (store, clock, db) = shared();
+        let (a, b) = (Node::on(&store, &clock).await, Node::on(&store, &clock).await);
+        a.read_in_background(&db, policy).await;
+        db.set(1);
+        clock.advance(79 * SECOND);
+        settle().await;
+        assert_eq!(b.read_in_background(&db, policy).await, 0);
+        settle().await;
+        assert_eq!(db.queries(), 1, "not due");
+        clock.advance(SECOND);
+        settle().await;
+        for node in [&a, &b, &a] {
+            assert_eq!(node.read_in_background(&db, policy).await, 0, "in the background");
+        }
+        settle().await;
+        assert_eq!(db.queries(), 2, "one refresher");
+        assert_eq!((a.read_in_background(&db, policy).await, b.read_in_background(&db, policy).await), (1, 1));
+        clock.advance(81 * SECOND);
+        settle().await;
+        a.read_in_background(&db, policy).await;
+        settle().await;
+        assert_eq!(db.queries(), 3, "a refresh that has stored its value is not followed by a pause");
+    }
+}
+
+#[tokio::test]
+async fn what_only_the_remote_tier_has_is_refreshed_in_front_without_a_background() {
+    let (store, clock, db) = shared();
+    let a = Node::on(&store, &clock).await;
+    a.read_by(&db, &AHEAD_REMOTE).await.unwrap();
+    db.set(1);
+    clock.advance(80 * SECOND);
+    settle().await;
+    assert_eq!(a.read_by(&db, &AHEAD_REMOTE).await, Ok(1));
+    let stats = a.cache.stats();
+    assert_eq!((stats.refreshes, stats.hits_remote, stats.misses, db.queries()), (1, 1, 1, 2));
+}
+
+#[tokio::test]
+async fn background_refreshes_are_bounded_and_stop_when_the_cache_is_closed() {
+    let (store, clock, _) = shared();
+    let a = Node::on(&store, &clock).await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let running = Arc::new(AtomicU64::new(0));
+    /// Counts those that run.
+    struct Runs(Arc<AtomicU64>);
+    impl Drop for Runs {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    let background = || -> futures_util::future::BoxFuture<'static, ()> {
+        let (gate, running) = (Arc::clone(&gate), Arc::clone(&running));
+        Box::pin(async move {
+            running.fetch_add(1, Ordering::SeqCst);
+            let _runs = Runs(running);
+            let _opened = gate.acquire().await;
+        })
+    };
+    for round in 0..2 {
+        for n in 0..100 {
+            let key = format!("kv:{n}");
+            let read = Read {
+                policy: &AHEAD,
+                background: Some(&background),
+                ..Read::<i64, String>::new(&DIRECT, &key, Some(Wire::<i64>::SERDE))
+            };
+            a.cache.read(read, deps, async |_| Ok(n)).await.unwrap();
+        }
+        if round == 0 {
+            clock.advance(80 * SECOND);
+            settle().await;
+            a.wait_for_lease().await;
+        }
+    }
+    settle().await;
+    assert_eq!((running.load(Ordering::SeqCst), a.cache.stats().refreshes), (64, 64));
+    a.cache.close().await.unwrap();
+    assert_eq!(running.load(Ordering::SeqCst), 0);
+}

@@ -1,13 +1,18 @@
 //! The engine's behaviour over the in-process remote tier, with a clock that the tests move.
 
 mod batch;
+mod cancelled;
 mod figures;
 mod loading;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod nested;
 mod outage;
 mod places;
 mod races;
 mod reading;
+#[cfg(feature = "tracing-spans")]
+mod spans;
 
 use std::{
     sync::{
