@@ -55,6 +55,7 @@ impl ErrorKind {
             Self::Closed => "closed",
             Self::Full => "full",
             Self::Database => "database",
+            Self::Journal => "journal",
         }
     }
 }
