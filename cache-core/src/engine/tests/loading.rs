@@ -304,8 +304,7 @@ impl Node {
     }
 }
 
-static AHEAD_REMOTE: PolicyOverride =
-    PolicyOverride { tier: Some(crate::policy::TierChoice::Remote), ..AHEAD };
+static AHEAD_REMOTE: PolicyOverride = PolicyOverride { tier: Some(crate::policy::TierChoice::Remote), ..AHEAD };
 static AHEAD_STRICT: PolicyOverride = PolicyOverride { consistency: Some(Consistency::Strict), ..AHEAD };
 
 #[tokio::test]
