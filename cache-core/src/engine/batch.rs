@@ -104,7 +104,7 @@ impl Engine {
             if let Found::Fresh(entry, tier) = found
                 && let Some(value) = self.value_of(&entry)
             {
-                self.hit(&one.read, &entry, tier);
+                self.hit(one.read.function, one.read.key, &entry, tier);
                 answers.set(one.at, value);
             }
         }

@@ -96,7 +96,7 @@ impl Engine {
                 && let Some(value) = self.value_of(&entry)
             {
                 self.lock_waited(call.read, true);
-                self.hit(call.read, &entry, tier);
+                self.hit(call.read.function, call.read.key, &entry, tier);
                 lead.finish(Outcome::Value(entry));
                 return Clearance::Done(Ok(value));
             }

@@ -23,7 +23,7 @@ const SLOTS: usize = 4_096;
 
 /// So long an entry is answered from here before the local tier hears of it again, so that its eviction policy keeps learning: it hears
 /// of everything that is read less often than that, and of what is hotter at least this often.
-const TELL_AFTER: Duration = Duration::from_millis(10);
+const TELL_AFTER: Duration = Duration::from_millis(100);
 
 /// One in so many reads of another key may take an occupied place.
 const TAKE_OVER_ONE_IN: u32 = 8;
@@ -47,7 +47,7 @@ struct Table {
 }
 
 /// An entry at hand.
-pub(crate) struct Slot {
+struct Slot {
     hash: u64,
     generation: u64,
     /// When the local tier must be told again that the entry is used.
@@ -59,11 +59,15 @@ pub(crate) struct Slot {
     key: SmallVec<[u8; 48]>,
 }
 
-/// The hash of a key, and what the tables were when it was made: to be taken before the local tier is asked.
+/// Where a key belongs, and how things were when that was asked: to be taken before the local tier is.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     hash: u64,
     generation: u64,
+    /// The time, at the latest; see [`Clock::soon`].
+    pub(crate) soon: Moment,
+    /// The count of changes to cells.
+    changes: u64,
 }
 
 impl Front {
@@ -72,30 +76,32 @@ impl Front {
     }
 
     /// Where `key` belongs.
-    pub(crate) fn place(&self, key: &str) -> Place {
-        Place { hash: xxh3_64(key.as_bytes()), generation: self.generation.load(Ordering::Acquire) }
+    pub(crate) fn place(&self, key: &str, soon: Moment, changes: u64) -> Place {
+        let generation = self.generation.load(Ordering::Acquire);
+        Place { hash: xxh3_64(key.as_bytes()), generation, soon, changes }
     }
 
-    /// What `answer` makes of this thread's entry for the key, if there is one that the local tier need not hear of yet.
+    /// What `answer` makes of this thread's entry for the key, if there is one whose tags have their versions, and that the local tier
+    /// need not hear of yet.
     pub(crate) fn with<R>(
         &self,
         key: &str,
         place: Place,
-        now: Moment,
-        answer: impl FnOnce(&Slot) -> Option<R>,
+        answer: impl FnOnce(&Arc<StoredEntry>) -> Option<R>,
     ) -> Option<R> {
         let table = self.tables.get()?.try_borrow().ok()?;
         let slot = table.slots.get(index(place.hash))?.as_ref()?;
         let usable = slot.hash == place.hash
             && slot.generation == place.generation
-            && now < slot.tell_at
+            && place.soon < slot.tell_at
             && slot.key.as_slice() == key.as_bytes()
-            && slot.entry.meta.is_in_front();
-        if usable { answer(slot) } else { None }
+            && slot.entry.meta.is_in_front()
+            && slot.is_verified(place.changes);
+        if usable { answer(&slot.entry) } else { None }
     }
 
-    /// Keeps an entry that the local tier has just answered with, and whose tags were verified at this count of changes.
-    pub(crate) fn keep(&self, key: &str, place: Place, now: Moment, verified_at: u64, entry: &Arc<StoredEntry>) {
+    /// Keeps an entry that the local tier has just answered with, and whose tags have since been found verified.
+    pub(crate) fn keep(&self, key: &str, place: Place, entry: &Arc<StoredEntry>) {
         if !entry.meta.is_in_front() {
             return;
         }
@@ -103,12 +109,12 @@ impl Front {
         table.sweep();
         let Table { slots, refused, .. } = &mut *table;
         let Some(slot) = slots.get_mut(index(place.hash)) else { return };
-        let tell_at = now.after(TELL_AFTER);
+        let tell_at = place.soon.after(TELL_AFTER);
         match slot {
             Some(slot) if slot.hash == place.hash && slot.key.as_slice() == key.as_bytes() => {
                 slot.generation = place.generation;
                 slot.tell_at = tell_at;
-                slot.verified_at.set(verified_at);
+                slot.verified_at.set(place.changes);
                 if !Arc::ptr_eq(&slot.entry, entry) {
                     slot.entry = Arc::clone(entry);
                 }
@@ -120,7 +126,7 @@ impl Front {
                     hash: place.hash,
                     generation: place.generation,
                     tell_at,
-                    verified_at: Cell::new(verified_at),
+                    verified_at: Cell::new(place.changes),
                     entry: Arc::clone(entry),
                     key: key.as_bytes().into(),
                 });
@@ -140,12 +146,8 @@ impl Front {
 }
 
 impl Slot {
-    pub(crate) fn entry(&self) -> &Arc<StoredEntry> {
-        &self.entry
-    }
-
     /// Whether the entry's tags still have their versions. While no cell has changed since they last did, none need be looked at.
-    pub(crate) fn is_verified(&self, changes: u64) -> bool {
+    fn is_verified(&self, changes: u64) -> bool {
         if self.verified_at.get() == changes {
             return true;
         }

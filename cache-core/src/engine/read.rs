@@ -6,16 +6,18 @@ use crate::{
     clock::Moment,
     engine::{
         Engine,
-        call::{Deps, Read},
+        call::{Deps, Function, Read},
         cells::Cell,
         clear::{Cleared, versions_of},
         entry::StoredEntry,
+        front::Place,
         flight::{Flight, Outcome, Role},
         load::{Lead, Load},
         lookup::{Found, Lookup},
         mutation::Mutation,
         places::while_away,
         refresh::Refreshing,
+        request,
         scope::LoadScope,
     },
     event::{Event, StaleReason, Tier},
@@ -75,7 +77,10 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let strict = self.is_strict(read);
-        if !strict && let Some(value) = self.remembered(read) {
+        if !strict
+            && request::is_any()
+            && let Some(value) = self.remembered(read)
+        {
             return Ok(value);
         }
         // What is not a hit is boxed, so that the future of a hit stays small.
@@ -102,48 +107,53 @@ impl Engine {
         if strict || (tier == TierChoice::Remote && self.remote.is_shared()) {
             return Local::Nothing;
         }
-        let (at, soon) = (self.front.place(read.key), self.clock.soon());
-        let changes = self.cells.changes();
-        let at_hand = self.front.with(read.key, at, soon, |slot| {
-            let entry = slot.entry();
-            let value = self.value_in_time(read, entry, soon)?;
-            let valid = soon < entry.meta.refresh_from && slot.is_verified(changes);
-            valid.then(|| {
-                self.hit(read, entry, Tier::Local);
-                value.clone()
-            })
+        let mut value = None;
+        let place = self.serve_at_hand(read.function, read.key, &mut |entry| {
+            value = entry.value.downcast_ref::<T>().cloned();
+            value.is_some()
         });
-        if let Some(value) = at_hand {
+        if let Some(value) = value {
             return Local::Hit(value);
         }
         let Some(entry) = self.local.get(read.key) else { return Local::Nothing };
         let now = self.clock.now();
-        let Some(value) = self.value_in_time(read, &entry, now).filter(|_| entry.meta.is_verified()) else {
+        let Some(value) = entry.value.downcast_ref::<T>() else { return Local::Nothing };
+        if !self.is_good_here(read.function, &entry, now) || !entry.meta.is_verified() {
             return Local::Nothing;
-        };
+        }
         if now >= entry.meta.refresh_from
-            && let Some(place) = self.consider_refresh(read, &entry.meta)
+            && let Some(turn) = self.consider_refresh(read, &entry.meta)
         {
-            return Local::Refresh(entry, place);
+            return Local::Refresh(entry, turn);
         }
         let value = value.clone();
-        self.hit(read, &entry, Tier::Local);
-        self.front.keep(read.key, at, soon, changes, &entry);
+        self.hit(read.function, read.key, &entry, Tier::Local);
+        self.front.keep(read.key, place, &entry);
         Local::Hit(value)
     }
 
-    /// The value of a local entry, if it may be served without asking anybody while its tags have their versions.
-    fn value_in_time<'e, T: 'static, E>(
+    /// Hands `serve` the entry that this thread has at hand, if it may be served; returns where the key belongs. One function for every
+    /// type, so that all it calls is inlined within this crate.
+    fn serve_at_hand(
         &self,
-        read: &Read<'_, T, E>,
-        entry: &'e StoredEntry,
-        now: Moment,
-    ) -> Option<&'e T> {
-        let valid = std::ptr::eq(entry.meta.function, read.function)
+        function: &'static Function,
+        key: &str,
+        serve: &mut dyn FnMut(&StoredEntry) -> bool,
+    ) -> Place {
+        let place = self.front.place(key, self.clock.soon(), self.cells.changes());
+        self.front.with(key, place, |entry| {
+            let good = self.is_good_here(function, entry, place.soon) && place.soon < entry.meta.refresh_from;
+            (good && serve(entry)).then(|| self.hit(function, key, entry, Tier::Local))
+        });
+        place
+    }
+
+    /// Whether a local entry may be served without asking anybody, as long as its tags have their versions.
+    fn is_good_here(&self, function: &'static Function, entry: &StoredEntry, now: Moment) -> bool {
+        std::ptr::eq(entry.meta.function, function)
             && self.lease.holds(now)
             && entry.meta.is_alive(now)
-            && self.heard_of_removals_since(entry.meta.created);
-        entry.value.downcast_ref::<T>().filter(|_| valid)
+            && self.heard_of_removals_since(entry.meta.created)
     }
 
     /// The policy in force. Where no tier is shared, what is meant for it alone is kept in process memory.
@@ -308,7 +318,7 @@ impl Engine {
         let may = lock.is_some() || !self.wants_lock(&call);
         if let Some(value) = entry.value.downcast_ref::<T>().filter(|_| !may) {
             if !counted {
-                self.hit(call.read, &entry, Tier::Local);
+                self.hit(call.read.function, call.read.key, &entry, Tier::Local);
             }
             return Ok(value.clone());
         }
@@ -343,7 +353,7 @@ impl Engine {
         match found {
             Found::Fresh(entry, tier) => {
                 let value = self.value_of(&entry)?;
-                self.hit(call.read, &entry, tier);
+                self.hit(call.read.function, call.read.key, &entry, tier);
                 Some((value, entry))
             }
             Found::Stale(entry) => {
@@ -405,14 +415,16 @@ impl Engine {
         entry.value.downcast_ref::<T>().cloned()
     }
 
-    pub(super) fn hit<T: 'static, E>(&self, read: &Read<'_, T, E>, entry: &Arc<StoredEntry>, tier: Tier) {
-        self.remember(read.key, entry);
+    pub(super) fn hit(&self, function: &'static Function, key: &str, entry: &Arc<StoredEntry>, tier: Tier) {
+        if request::is_any() {
+            self.remember(key, entry);
+        }
         LoadScope::uses(&entry.meta);
         match tier {
             Tier::Local => entry.meta.counters.hits_local.up(),
             Tier::Remote => entry.meta.counters.hits_remote.up(),
         }
-        self.tell(&Event::Hit { function: read.function.name(), tier });
+        self.tell(&Event::Hit { function: function.name(), tier });
     }
 
     pub(crate) fn missed<T: 'static, E>(&self, read: &Read<'_, T, E>) {
@@ -429,7 +441,7 @@ impl Engine {
         match self.local_hit(read, strict) {
             Local::Hit(value) => return Some(value),
             Local::Refresh(entry, _not_taken) => {
-                self.hit(read, &entry, Tier::Local);
+                self.hit(read.function, read.key, &entry, Tier::Local);
                 return self.value_of(&entry);
             }
             Local::Nothing => {}
@@ -438,7 +450,7 @@ impl Engine {
         let trust_cells = !strict && self.lease.holds(self.clock.now());
         let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None, past_local: false };
         let Found::Fresh(entry, tier) = self.lookup(read, how).await else { return None };
-        self.hit(read, &entry, tier);
+        self.hit(read.function, read.key, &entry, tier);
         self.value_of(&entry)
     }
 
@@ -474,7 +486,7 @@ impl Engine {
         let value = self.value_of(&entry)?;
         self.note_refreshed(call.read.key, &entry.meta);
         if !counted {
-            self.hit(call.read, &entry, tier);
+            self.hit(call.read.function, call.read.key, &entry, tier);
         }
         Some(value)
     }

@@ -15,6 +15,12 @@ tokio::task_local! {
     static CURRENT: Arc<Request>;
 }
 
+/// Whether this task runs within a request scope.
+#[inline]
+pub(super) fn is_any() -> bool {
+    CURRENT.try_with(|_| ()).is_ok()
+}
+
 /// What one request has read.
 struct Request {
     /// The cache that the scope belongs to, by address.
