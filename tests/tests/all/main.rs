@@ -4,6 +4,7 @@
 // SeaORM's derives want entities to be public.
 #![allow(unreachable_pub)]
 
+mod allocations;
 mod contract;
 mod documents;
 mod harness_itself;
