@@ -32,6 +32,7 @@ const ENTRIES: &[Entry] = &[
     Entry { name: "stampede", arguments: &[], text: include_str!("../text/stampede.md") },
     Entry { name: "expiry", arguments: &[], text: include_str!("../text/expiry.md") },
     Entry { name: "outage", arguments: &[], text: include_str!("../text/outage.md") },
+    Entry { name: "write-behind", arguments: &[], text: include_str!("../text/write-behind.md") },
     Entry { name: "scaling", arguments: &[], text: include_str!("../text/scaling.md") },
 ];
 

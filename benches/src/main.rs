@@ -25,6 +25,8 @@ mod report;
 mod scaling;
 mod stampede;
 mod write;
+mod write_behind;
+mod write_behind_crash;
 mod zipf;
 
 use std::process::ExitCode;
@@ -58,6 +60,12 @@ enum Command {
     Scaling(scaling::Scaling),
     Stampede(stampede::Stampede),
     Write(write::Write),
+    #[command(name = "write-behind")]
+    WriteBehind(write_behind::WriteBehindRows),
+    WriteBehindCrash(write_behind_crash::WriteBehindCrash),
+    /// A process that `write-behind-crash` starts and kills.
+    #[command(name = write_behind_crash::WRITER, hide = true)]
+    WriteBehindWriter,
     Zipf(zipf::Zipf),
     /// A process that `stampede` starts.
     #[command(name = stampede::CALLERS, hide = true)]
@@ -81,6 +89,9 @@ async fn main() -> ExitCode {
         Command::Remote(remote) => remote.run().await,
         Command::Zipf(zipf) => zipf.run().await,
         Command::Write(write) => write.run().await,
+        Command::WriteBehind(write_behind) => write_behind.run().await,
+        Command::WriteBehindCrash(crash) => crash.run().await,
+        Command::WriteBehindWriter => write_behind_crash::write().await,
         Command::Stampede(stampede) => stampede.run().await,
         Command::StampedeCallers(callers) => callers.run().await,
     }

@@ -5,6 +5,7 @@
 // A harness says that something is wrong by panicking.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+pub mod behind;
 mod database;
 pub mod history;
 mod mariadb;

@@ -66,7 +66,7 @@ pub(super) async fn submit<E: WriteBehindEntity>(core: &Arc<Core<E>>, entry: Ent
         !std::mem::replace(&mut queue.runs, true)
     };
     if starts && !core.spawn(drain(Arc::clone(core), shard)) {
-        core.lane(shard)?.appender.lock().waiting.clear();
+        drop(Abandons(Some(&core.lane(shard)?.appender)));
     }
     // Whoever drops the other end does so since the cache is closed.
     let result = answered.await.unwrap_or_else(|_| Err(closed()));
@@ -79,11 +79,13 @@ pub(super) async fn submit<E: WriteBehindEntity>(core: &Arc<Core<E>>, entry: Ent
 
 async fn drain<E: WriteBehindEntity>(core: Arc<Core<E>>, shard: u32) {
     let Ok(lane) = core.lane(shard) else { return };
+    let mut unless_done = Abandons(Some(&lane.appender));
     loop {
         let (group, sequence) = {
             let mut queue = lane.appender.lock();
             if queue.waiting.is_empty() {
                 queue.runs = false;
+                unless_done.0 = None;
                 return;
             }
             queue.sequence += 1;
@@ -91,6 +93,19 @@ async fn drain<E: WriteBehindEntity>(core: Arc<Core<E>>, shard: u32) {
             (queue.waiting.drain(..count).collect::<Vec<_>>(), queue.sequence)
         };
         append(&core, shard, group, sequence).await;
+    }
+}
+
+/// The task may be stopped at any await, when the cache is closed: nobody is to wait for it then.
+struct Abandons<'a>(Option<&'a Appender>);
+
+impl Drop for Abandons<'_> {
+    fn drop(&mut self) {
+        if let Some(appender) = self.0 {
+            let mut queue = appender.lock();
+            queue.runs = false;
+            queue.waiting.clear();
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 /// Implemented for every such entity.
 pub trait WriteBehindEntity:
     EntityTrait<
-        Model: Serialize + DeserializeOwned,
+        Model: Serialize + DeserializeOwned + Sync,
         PrimaryKey: PrimaryKeyTrait<ValueType: Serialize + DeserializeOwned + Clone + Sync>,
     >
 {
@@ -21,7 +21,7 @@ pub trait WriteBehindEntity:
 
 impl<E> WriteBehindEntity for E where
     E: EntityTrait<
-            Model: Serialize + DeserializeOwned,
+            Model: Serialize + DeserializeOwned + Sync,
             PrimaryKey: PrimaryKeyTrait<ValueType: Serialize + DeserializeOwned + Clone + Sync>,
         >
 {

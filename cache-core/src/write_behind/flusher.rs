@@ -278,14 +278,18 @@ impl<E: WriteBehindEntity> Flusher<E> {
         Ok(())
     }
 
-    async fn bury(&self, record: &Record, error: &str) -> Result<(), Failure> {
-        let core = &self.core;
+    async fn bury(&mut self, record: &Record, error: &str) -> Result<(), Failure> {
+        let core = Arc::clone(&self.core);
         let burial = Burial {
             position: record.position,
             error,
             dead_max: core.settings.dead_letters_max.div_ceil(u64::from(core.settings.shards.max(1))),
         };
         core.journal.bury(self.shard, core.owner, burial).await?;
+        // Whoever had claimed the record as well finds the position moved, and does not write what may be retried.
+        let work =
+            Work { statements: Vec::new(), rows: 0, records: 0, from: self.position().await?, to: record.position };
+        let moved = transact::write(&core, self.shard, work).await;
         core.counters.buried.add(1);
         tracing::warn!(
             journal = core.journal.identity(),
@@ -296,7 +300,13 @@ impl<E: WriteBehindEntity> Flusher<E> {
         );
         self.engine_tell(&Event::DeadLetter { journal: core.journal.identity(), error });
         self.has_settled();
-        Ok(())
+        match moved.map_err(Failure::Database)? {
+            Written::Yes(_) => {
+                self.position = Some(record.position);
+                Ok(())
+            }
+            Written::Fenced => Err(Failure::Fenced),
+        }
     }
 
     fn has_settled(&self) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel, QueryFilter, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, IsolationLevel, QueryFilter, TransactionTrait, sea_query::IntoValueTuple,
+};
 
 use super::{
     core::Core,
@@ -12,9 +14,14 @@ use super::{
     statements::is_row,
 };
 use crate::{
+    envelope::Wire,
     error::{Error, ErrorKind},
+    orm::row_entry::Row,
+    policy::{Consistency, PolicyOverride},
     ports::journal::Position,
 };
+
+const STRICT: PolicyOverride = PolicyOverride { consistency: Some(Consistency::Strict), ..PolicyOverride::NONE };
 
 /// How often a row is read again because it was written meanwhile.
 const ATTEMPTS_MAX: u32 = 16;
@@ -28,7 +35,7 @@ pub(super) async fn get<E: WriteBehindEntity>(core: &Core<E>, key: KeyOf<E>) -> 
         return Ok(with(decode_absolute::<E>(&base)?, &pending.added));
     }
     if pending.added.is_empty() {
-        return stored::<E, _>(&core.db, key).await.map_err(|error| failed(&error));
+        return entry(core, key).await.map_err(|error| failed(&error));
     }
     // What is pending is relative to a row that may be written at this moment: both are needed as of one position.
     for _ in 0..ATTEMPTS_MAX {
@@ -44,8 +51,18 @@ pub(super) async fn get<E: WriteBehindEntity>(core: &Core<E>, key: KeyOf<E>) -> 
     Err(Error::new(ErrorKind::Database, "the row is written faster than it can be read"))
 }
 
+/// The row's own entry, or what the database has. Strict: what was pending a moment ago is in the database now, and an entry that a
+/// node cannot yet know to be stale would show an older row.
+async fn entry<E: WriteBehindEntity>(core: &Core<E>, key: KeyOf<E>) -> Result<Option<E::Model>, DbErr> {
+    let values = key.clone().into_value_tuple().into_iter().collect();
+    let wire = Some(Wire::SERDE);
+    match Row::of::<E>(values, wire) {
+        Some(row) => row.answer(core.db.cache(), &STRICT, wire, || stored::<E, _>(&core.db, key)).await,
+        None => stored::<E, _>(&core.db, key).await,
+    }
+}
+
 async fn stored<E: WriteBehindEntity, C: ConnectionTrait>(db: &C, key: KeyOf<E>) -> Result<Option<E::Model>, DbErr> {
-    use sea_orm::sea_query::IntoValueTuple;
     E::find().filter(is_row::<E>(&key_columns::<E>(), key.into_value_tuple())).one(db).await
 }
 

@@ -53,6 +53,9 @@ pub(super) async fn write<E: WriteBehindEntity>(core: &Core<E>, shard: u32, work
     let Some(outcome) = ended? else { return Ok(Written::Fenced) };
     let took = micros(core.clock.now().since(begun));
     let rows = work.rows as u64;
+    if rows == 0 {
+        return Ok(Written::Yes(Vec::new()));
+    }
     core.counters.batches.add(1);
     core.counters.rows.add(rows);
     core.counters.written.add(work.records as u64);

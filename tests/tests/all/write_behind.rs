@@ -1,8 +1,10 @@
 //! Write-behind: nothing lost, reordered, resurrected or doubled.
 
+mod crash;
 mod dead_letters;
 mod flushing;
 mod journals;
+mod outages;
 mod reading;
 mod refused;
 mod rows;
