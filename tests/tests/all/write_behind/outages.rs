@@ -70,7 +70,7 @@ async fn a_database_that_stops_under_load_gets_everything_when_it_is_back() {
     proxy.replies(Flow::Pass);
     proxy.refuse(false);
     tallies.flush().await.unwrap();
-    let mut rows = sea_orm::EntityTrait::find(tally::Entity).all(&plain).await.unwrap();
+    let mut rows = <tally::Entity as sea_orm::EntityTrait>::find().all(&plain).await.unwrap();
     rows.sort_by_key(|row| row.id);
     assert_eq!(rows, (0..200).map(|id| row(id, 1)).collect::<Vec<_>>());
     assert_eq!(tallies.stats().buried, 0, "an outage is not the rows' fault");
