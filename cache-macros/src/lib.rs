@@ -33,6 +33,15 @@ use proc_macro::TokenStream;
 /// | `codec = "json"`, `"messagepack"`, `"postcard"` | the form in the remote tier | the cache's, MessagePack |
 /// | `consistency = "strict"`, `"bounded"` | how fresh a hit must be | the cache's, bounded |
 /// | `negative_ttl = "10s"` | how long `None` and empty lists are valid | the cache's, 30 seconds |
+/// | `refresh_ahead = 0.8` | refreshes an entry that is used after this share of its TTL, in the background | the cache's, off |
+/// | `xfetch_beta = 1.0` | refreshes at random before the end, the earlier the longer a load takes | the cache's, off |
+/// | `stale_while_revalidate = "30s"` | how long after its TTL an entry answers while it is refreshed in the background | the cache's, off |
+/// | `stale_if_error = "5m"` | how long after its TTL an entry answers for a body that fails or passes `soft_timeout` | the cache's, off |
+/// | `soft_timeout = "100ms"` | how long the body may take while such an entry could answer | the cache's, off |
+/// | `hard_timeout = "2s"` | how long the body may take at all: an error then, if the error's type implements `From<sea_orm_cache::Error>` or `From<DbErr>` | none |
+/// | `lock = false`, `lock_wait = "500ms"` | whether one process at a time loads an entry, and how long others wait for it | the cache's, on, 1 second |
+/// | `background = true`, `false` | whether a call may be made again in the background, with copies of its arguments | with `refresh_ahead`, `xfetch_beta` or `stale_while_revalidate` |
+/// | `batch = ids` | the argument that is a list of ids, each with an entry of its own | |
 /// | `connection = name` | the argument that carries the cache, if its type's name does not say so | by type |
 /// | `cache = self.cache` | an expression of the cache, or of a reference to it | the connection's, else the installed one |
 /// | `companions = "none"`, `"associated"` | leaves the companions out (needed in impls of traits), or makes them associated functions (needed in an `impl` block for functions that mention neither `self` nor `Self`) | by the function |
@@ -42,6 +51,33 @@ use proc_macro::TokenStream;
 /// `find_user::key(42)` is the entry's key, `find_user::peek(&db, 42).await` the cached value or `None`,
 /// `find_user::invalidate(&db, 42).await` removes this one entry on every node, `find_user::refresh(&db, 42).await` loads anew and stores. For
 /// methods they are associated functions: `find_user_key`, and so on.
+///
+/// `find_user::invalidate_many(&db, vec![1, 2]).await` removes several entries by one request; of a function with several arguments in its key
+/// the list is of tuples.
+///
+/// # Batches
+///
+/// ```text
+/// #[cached(ttl = "5m", batch = ids, invalidate_on = Tweet(ids))]
+/// async fn get_tweets(db: &CachedConnection, ids: &[i64]) -> Result<HashMap<i64, tweet::Model>, DbErr> { .. }
+/// ```
+///
+/// Every id has an entry of its own: `get_tweets:v1:[7]`. One round trip asks the remote tier for all that process memory does not have, and one
+/// call of the body loads what is missing: each id once, in the order asked for. What the map lacks is known to be absent, for
+/// `negative_ttl` at most. In `invalidate_on`, `tags` and `key` the argument's name stands for one id. Without `invalidate_on` and `tags` each
+/// entry depends on all that the statements of its load have read.
+///
+/// The list is `&[K]`, `Vec<K>` or `&Vec<K>`, the result a `HashMap` or a `BTreeMap`. `when` is asked about each value. Arguments taken by value
+/// are cloned for the body, which may run again for ids that another caller was to load and did not. Between processes
+/// there is no load lock, and early refresh happens in front of a caller, together with what is missing.
+///
+/// The companions are `key` (of one id), `peek_many`, `invalidate_many` and `refresh_many`.
+///
+/// # Refresh in the background
+///
+/// The call is made again with copies of its arguments, on a task of its own: references are kept as what they refer to (`&str` as `String`), so
+/// every argument must be `Clone`, and neither generic nor borrowing. Where that cannot be, `background = false` lets the caller
+/// who comes first refresh. The policy of the cache as a whole refreshes in front too, unless the function says `background = true`.
 ///
 /// # What takes part in the key
 ///

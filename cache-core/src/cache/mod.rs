@@ -197,7 +197,8 @@ impl Cache {
         L: FnOnce(LoadScope) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.engine.refresh_once(&read, deps, load).await;
+        // A failure is counted, and the next read finds out for itself.
+        let _loaded = self.engine.refresh_once(&read, deps, load).await;
     }
 
     /// The cached value, if a tier can prove one valid. What generated code calls.

@@ -286,6 +286,7 @@ impl Engine {
         for (mut member, found) in members.into_iter().zip(found) {
             let renewed = !member.is_due || self.is_newer(&found);
             if renewed && let Some((value, entry)) = self.accept(&mut member.call, found) {
+                self.note_refreshed(member.call.read.key, &entry.meta);
                 member.lead.finish(Outcome::Value(entry));
                 answers.set(member.at, value);
                 continue;

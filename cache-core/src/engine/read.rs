@@ -491,8 +491,13 @@ impl Engine {
         Some(value)
     }
 
-    /// As [`refresh`](Self::refresh), unless another process is at it: what a background refresh runs.
-    pub(crate) async fn refresh_once<T, E, D, L, Fut>(self: &Arc<Self>, read: &Read<'_, T, E>, deps: D, loader: L)
+    /// As [`refresh`](Self::refresh), unless another process is at it, or has been: what a background refresh runs.
+    pub(crate) async fn refresh_once<T, E, D, L, Fut>(
+        self: &Arc<Self>,
+        read: &Read<'_, T, E>,
+        deps: D,
+        loader: L,
+    ) -> Option<Result<T, E>>
     where
         T: Clone + Send + Sync + 'static,
         D: FnOnce() -> Deps,
@@ -500,15 +505,15 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         let call = self.call(read, deps());
-        if self.refreshed_elsewhere(&call, false).await.is_some() {
-            return;
+        if let Some(value) = self.refreshed_elsewhere(&call, false).await {
+            return Some(Ok(value));
         }
         let (captured, lock) = self.capture_for(&call, None, self.lock_token(&call)).await;
-        if lock.is_some() || !self.wants_lock(&call) {
-            let cleared = Cleared { captured, lead: Lead::default(), lock };
-            // A failure is counted, and the next read finds out for itself.
-            let _loaded = self.load(call.load_with(cleared), loader).await;
+        if lock.is_none() && self.wants_lock(&call) {
+            return None;
         }
+        let cleared = Cleared { captured, lead: Lead::default(), lock };
+        Some(self.load(call.load_with(cleared), loader).await)
     }
 }
 

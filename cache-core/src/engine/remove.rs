@@ -5,7 +5,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::{engine::Engine, error::Error, glob, ports::ScanCursor};
+use crate::{
+    engine::{Engine, lookup::KEYS_PER_TRIP_MAX},
+    error::Error,
+    glob,
+    ports::ScanCursor,
+};
 
 /// Keys examined per step of a scan: one step keeps Redis busy for well below a millisecond.
 const SCAN_KEYS: usize = 1_000;
@@ -59,10 +64,18 @@ impl Engine {
     /// Drops the entries at `keys` here and in the remote tier, and tells the other nodes. Returns how many the remote tier had.
     pub(crate) async fn remove(&self, keys: &[&str]) -> Result<u64, Error> {
         self.drop_local(keys);
-        let removed = self.remote.remove(keys).await;
+        let removed = self.remove_remote(keys).await;
         // Whoever read the remote tier before the removal and has stored the value here since is caught now.
         self.drop_local(keys);
         removed.inspect_err(|error| self.remote_failed("remove entries", error))
+    }
+
+    async fn remove_remote(&self, keys: &[&str]) -> Result<u64, Error> {
+        let mut removed = 0;
+        for some in keys.chunks(KEYS_PER_TRIP_MAX) {
+            removed += self.remote.remove(some).await?;
+        }
+        Ok(removed)
     }
 
     fn drop_local(&self, keys: &[&str]) {

@@ -1,12 +1,14 @@
 //! One call of a cached function.
 
-use std::cell::Cell;
+use std::time::Duration;
 
 use super::{
+    background::{Background, Order},
     site::Site,
     source::{Found, Source},
 };
 use crate::{
+    cache::Cache,
     engine::{
         LoadScope,
         call::{Deps, Presence, Read, ShareError},
@@ -17,10 +19,8 @@ use crate::{
     orm::CachedConnection,
 };
 
-/// What the cache needs to know of a call.
+/// How the values of a call are handled.
 pub struct Call<'a, T: 'static, E> {
-    /// The key, or why there is none.
-    pub key: Result<KeyText, Error>,
     /// How values become bytes.
     pub wire: Option<&'static Wire<T>>,
     /// What a value says about its rows.
@@ -29,43 +29,22 @@ pub struct Call<'a, T: 'static, E> {
     pub share_error: Option<ShareError<E>>,
     /// Whether a value may be stored.
     pub when: Option<&'a (dyn Fn(&T) -> bool + Sync)>,
-}
-
-/// A call without its key.
-pub(super) struct Handling<'a, T: 'static, E> {
-    wire: Option<&'static Wire<T>>,
-    presence: fn(&T) -> Presence,
-    share_error: Option<ShareError<E>>,
-    when: Option<&'a (dyn Fn(&T) -> bool + Sync)>,
+    /// Makes the same call again, as a future of its own.
+    pub background: Option<Background<'a>>,
+    /// How long the body may take, and the error of one that takes longer.
+    pub hard_timeout: Option<(Duration, fn(Error) -> E)>,
 }
 
 impl<'a, T, E> Call<'a, T, E> {
-    pub(super) fn split(self) -> (Result<KeyText, Error>, Handling<'a, T, E>) {
-        let Self { key, wire, presence, share_error, when } = self;
-        (key, Handling { wire, presence, share_error, when })
-    }
-}
-
-impl<'a, T, E> Handling<'a, T, E> {
     pub(super) fn read(self, key: &'a str, site: &'static Site) -> Read<'a, T, E> {
-        let Self { wire, presence, share_error, when } = self;
+        let Self { wire, presence, share_error, when, background, hard_timeout } = self;
         let function = site.function();
-        Read {
-            function,
-            policy: function.policy(),
-            key,
-            wire,
-            presence,
-            when,
-            share_error,
-            background: None,
-            hard_timeout: None,
-        }
+        Read { function, policy: function.policy(), key, wire, presence, when, share_error, background, hard_timeout }
     }
 }
 
 /// The load that a body runs in.
-pub struct Scope(Option<LoadScope>);
+pub struct Scope(pub(super) Option<LoadScope>);
 
 impl Scope {
     /// The connection, telling the load what it reads.
@@ -78,29 +57,38 @@ impl Scope {
     }
 }
 
-tokio::task_local! {
-    /// The function whose next call on this task is to load.
-    static REFRESH: Cell<Option<&'static Site>>;
-}
-
-/// Runs a call of the function at `site` that loads, whatever is cached.
-pub async fn refreshing<F: Future>(site: &'static Site, call: F) -> F::Output {
-    REFRESH.scope(Cell::new(Some(site)), call).await
-}
-
-/// Whether this call is the one to load. The order is used up: what the body calls is not refreshed.
-fn is_refresh(site: &'static Site) -> bool {
-    let ordered = REFRESH.try_with(|ordered| match ordered.get() {
-        Some(other) if std::ptr::eq(other, site) => ordered.take().is_some(),
-        _ => false,
-    });
-    ordered.unwrap_or(false)
+/// The cache of a call and what its arguments make, unless there is no cache or they make no key: then the body just runs, and that
+/// is counted.
+pub(super) fn usable<'a, K>(
+    source: Source<'a>,
+    site: &'static Site,
+    key: impl FnOnce() -> Result<K, Error>,
+) -> Option<(Found<'a>, K)> {
+    let bypassed = |cache: &Cache, why| cache.bypassed(site.function(), why);
+    match source.find() {
+        Ok(cache) => match key() {
+            Ok(key) => Some((cache, key)),
+            Err(_) => {
+                bypassed(&cache, "the arguments cannot be made a key");
+                None
+            }
+        },
+        Err(inside) => {
+            if let Some(inside) = inside
+                && let Some(cache) = &inside.cache
+            {
+                bypassed(cache, inside.why);
+            }
+            None
+        }
+    }
 }
 
 /// Answers from the cache, or runs the body. `prepare(true)` makes the dependencies and the body, `prepare(false)` the body alone.
 pub async fn run<T, E, P, L, Fut>(
     source: Source<'_>,
     site: &'static Site,
+    key: Result<KeyText, Error>,
     call: Call<'_, T, E>,
     prepare: P,
 ) -> Result<T, E>
@@ -110,34 +98,25 @@ where
     L: FnOnce(Scope) -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    let refresh = is_refresh(site);
-    let (key, handling) = call.split();
-    let (cache, key): (Found<'_>, KeyText) = match (source.find(), key) {
-        (Ok(cache), Ok(key)) => (cache, key),
-        (found, _) => {
-            match found {
-                Err(Some(inside)) => {
-                    if let Some(cache) = inside.cache {
-                        cache.bypassed(site.function(), inside.why);
-                    }
-                }
-                Ok(cache) => cache.bypassed(site.function(), "the arguments cannot be made a key"),
-                Err(None) => {}
-            }
-            let (_, load) = prepare(false);
-            // Boxed like the load of a miss: the future of a hit stays small.
-            return Box::pin(load(Scope(None))).await;
-        }
+    let order = Order::take(site);
+    let Some((cache, key)) = usable(source, site, || key) else {
+        let (_, load) = prepare(false);
+        // Boxed like the load of a miss: the future of a hit stays small.
+        return Box::pin(load(Scope(None))).await;
     };
-    let read = handling.read(&key, site);
+    let read = call.read(&key, site);
     let prepare = || {
         let (deps, load) = prepare(true);
         (deps, move |scope: LoadScope| load(Scope(Some(scope))))
     };
-    if refresh {
-        let (deps, load) = prepare();
-        Box::pin(cache.refresh(read, || deps, load)).await
+    let Some(order) = order else { return cache.engine().read(&read, prepare).await };
+    let (deps, load) = prepare();
+    if order.is_for_one() {
+        match Box::pin(cache.engine().refresh_once(&read, || deps, load)).await {
+            Some(result) => result,
+            None => order.leave().await,
+        }
     } else {
-        cache.engine().read(&read, prepare).await
+        Box::pin(cache.refresh(read, || deps, load)).await
     }
 }

@@ -11,14 +11,17 @@ pub fn key_text(site: &'static Site, key: Result<KeyText, Error>) -> String {
 }
 
 /// The cached value, if a tier can prove one valid.
-pub async fn peek<T, E>(source: Source<'_>, site: &'static Site, call: Call<'_, T, E>) -> Option<T>
+pub async fn peek<T, E>(
+    source: Source<'_>,
+    site: &'static Site,
+    key: Result<KeyText, Error>,
+    call: Call<'_, T, E>,
+) -> Option<T>
 where
     T: Clone + Send + Sync + 'static,
 {
-    let cache = source.find().ok()?;
-    let (key, handling) = call.split();
-    let key = key.ok()?;
-    cache.peek(handling.read(&key, site)).await
+    let (cache, key) = (source.find().ok()?, key.ok()?);
+    cache.peek(call.read(&key, site)).await
 }
 
 /// Removes the entry on every node.

@@ -1,5 +1,7 @@
 //! Everything that generated code names. No promise is made about any of it.
 
+mod background;
+mod batch;
 mod call;
 mod companion;
 mod invalidating;
@@ -16,10 +18,12 @@ pub use inventory;
 pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, Value};
 
 pub use self::{
-    call::{Call, Scope, refreshing, run},
+    background::{Again, Background, BackgroundCall, Keep, refreshing, refreshing_once},
+    batch::{BatchMap, invalidate_many, once, peek_many, run_many},
+    call::{Call, Scope, run},
     companion::{invalidate_entry, key_text, peek},
     invalidating::invalidating,
-    probe::{Probe, presence, refusal, sharing},
+    probe::{Probe, expiry, presence, refusal, sharing},
     result::{IsResult, condition, require_result, wire},
     site::{Place, Site, SiteRegistration},
     source::{CacheHandle, CacheSource, Source, default_source, generic_source},

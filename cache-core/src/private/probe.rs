@@ -156,6 +156,75 @@ pub mod sharing {
     }
 }
 
+/// How a function says that its body took longer than it may.
+pub mod expiry {
+    use sea_orm::DbErr;
+
+    use super::Probe;
+    use crate::error::Error;
+
+    /// Its error is made from the cache's.
+    pub trait ByError {
+        /// The error.
+        type Error;
+        /// How.
+        fn expiry(&self) -> fn(Error) -> Self::Error;
+    }
+
+    /// Its error is made from the database's.
+    pub trait ByDbErr {
+        /// The error.
+        type Error;
+        /// How.
+        fn expiry(&self) -> fn(Error) -> Self::Error;
+    }
+
+    /// It cannot say so.
+    pub trait NotAtAll {
+        /// The error.
+        type Error;
+        /// How.
+        fn expiry(&self) -> fn(Error) -> Self::Error
+        where
+            Self::Error: SaysTimeout;
+    }
+
+    /// An error that can say so in a way of its own: there is none.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot say that the body passed its `hard_timeout`",
+        label = "made neither from `sea_orm_cache::Error` nor from `DbErr`",
+        note = "implement `From<sea_orm_cache::Error>` or `From<sea_orm::DbErr>` for it"
+    )]
+    pub trait SaysTimeout {
+        /// Says so.
+        fn says(error: Error) -> Self;
+    }
+
+    impl<E: From<Error>> ByError for &&Probe<E> {
+        type Error = E;
+        fn expiry(&self) -> fn(Error) -> E {
+            E::from
+        }
+    }
+
+    impl<E: From<DbErr>> ByDbErr for &Probe<E> {
+        type Error = E;
+        fn expiry(&self) -> fn(Error) -> E {
+            |error| DbErr::Custom(error.to_string()).into()
+        }
+    }
+
+    impl<E> NotAtAll for Probe<E> {
+        type Error = E;
+        fn expiry(&self) -> fn(Error) -> E
+        where
+            E: SaysTimeout,
+        {
+            E::says
+        }
+    }
+}
+
 /// How a function says that its write was refused.
 pub mod refusal {
     use sea_orm::DbErr;

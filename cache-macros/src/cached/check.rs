@@ -1,13 +1,18 @@
 //! Checks the arguments of `#[cached]` against the function they stand on.
 
-use proc_macro2::Ident;
-use quote::quote;
-use syn::{Expr, GenericArgument, PathArguments, ReturnType, Type};
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Expr, GenericArgument, PathArguments, ReturnType, Type, spanned::Spanned};
 
-use super::parse::CachedArgs;
+use super::{
+    background,
+    batch::{self, Batch},
+    parse::CachedArgs,
+};
 use crate::common::{
     errors::{Errors, hint},
     item::{Function, mentions},
+    private_at,
     signature::Params,
     source::Source,
     template::Template,
@@ -22,6 +27,30 @@ pub(crate) struct Checked {
     /// Written by `#[async_trait]`: not async any more, returning a boxed future.
     pub boxed: bool,
     pub companions: Companions,
+    /// Whether a call can be made again in the background.
+    pub background: bool,
+    /// The list of ids of a function that answers for many.
+    pub batch: Option<Batch>,
+}
+
+impl Checked {
+    /// The type of what is stored; of a batch, for each id.
+    pub(crate) fn value(&self) -> TokenStream {
+        let output = &self.output;
+        let private = private_at(output.span());
+        let value = quote_spanned!(output.span()=> <#output as #private::IsResult>::Value);
+        match &self.batch {
+            Some(_) => quote_spanned!(output.span()=> <#value as #private::BatchMap>::Value),
+            None => value,
+        }
+    }
+
+    /// The type of the function's error.
+    pub(crate) fn error(&self) -> TokenStream {
+        let output = &self.output;
+        let private = private_at(output.span());
+        quote_spanned!(output.span()=> <#output as #private::IsResult>::Error)
+    }
 }
 
 /// Where the companions go.
@@ -44,8 +73,10 @@ pub(crate) fn check(args: &CachedArgs, function: &Function, errors: &mut Errors)
     skipped(args, &params, &source, errors);
     words(args, errors);
     let companions = companions(args, function, &params);
+    let batch = args.batch.as_ref().and_then(|name| batch::check(name, args, &params, &source, errors));
+    let background = background::check(args, function, &params, companions, errors);
     let (output, boxed) = output?;
-    Some(Checked { params, source, output, boxed, companions })
+    Some(Checked { params, source, output, boxed, companions, background, batch })
 }
 
 /// The result type, and whether it stands in a boxed future.
@@ -256,13 +287,23 @@ fn words(args: &CachedArgs, errors: &mut Errors) {
     {
         errors.at(version, "a version is a whole number from 0 to 4294967295: write `version = 2`");
     }
-    if let Some(jitter) = &args.jitter {
-        check_jitter(jitter, errors);
+    let of_ttl = |name: &str| format!("{name} is a share of the TTL from 0 to 1: write `{name} = ");
+    for (number, most, text) in [
+        (&args.jitter, 1.0, format!("{}0.1`", of_ttl("jitter"))),
+        (&args.refresh_ahead, 1.0, format!("{}0.8`", of_ttl("refresh_ahead"))),
+        (&args.xfetch_beta, XFETCH_BETA_MAX, "xfetch_beta is a number from 0 to 100: write `xfetch_beta = 1.0`".into()),
+    ] {
+        if let Some(number) = number {
+            check_number(number, most, &text, errors);
+        }
     }
 }
 
-fn check_jitter(jitter: &Expr, errors: &mut Errors) {
-    let value = match jitter {
+/// As the runtime crate has it.
+const XFETCH_BETA_MAX: f64 = 100.0;
+
+fn check_number(number: &Expr, most: f64, text: &str, errors: &mut Errors) {
+    let value = match number {
         Expr::Lit(expr) => match &expr.lit {
             syn::Lit::Float(lit) => lit.base10_parse::<f64>().ok(),
             syn::Lit::Int(lit) => lit.base10_parse::<f64>().ok(),
@@ -272,8 +313,8 @@ fn check_jitter(jitter: &Expr, errors: &mut Errors) {
         // A constant: the cache clamps nothing, the compiler checks that it is an `f64`.
         _ => return,
     };
-    if !value.is_some_and(|value| (0.0..=1.0).contains(&value)) {
-        errors.at(jitter, "jitter is a share of the TTL from 0 to 1: write `jitter = 0.1`");
+    if !value.is_some_and(|value| (0.0..=most).contains(&value)) {
+        errors.at(number, text);
     }
 }
 

@@ -5,8 +5,10 @@ use quote::{format_ident, quote};
 use syn::{FnArg, Pat, Signature, Token, Type, punctuated::Punctuated};
 
 use super::{
+    background,
+    batch::Batch,
     check::Companions,
-    expand::call_tokens,
+    expand::{CallFields, call_tokens},
     key::companion_generics,
     plan::{Plan, local},
 };
@@ -61,35 +63,22 @@ fn functions(plan: &Plan, function: &Function) -> TokenStream {
             _ => format_ident!("{name}_{companion}"),
         }
     };
-    let (key, peek, invalidate, refresh) = (named("key"), named("peek"), named("invalidate"), named("refresh"));
     let site_name = &plan.names.site;
     let (vis, cfgs, site, site_static) = (&function.vis, function.cfgs(), &plan.site, &plan.site_static);
     let receiver = plan.checked.params.receiver.as_ref().map(|_| quote!(&self,));
-    let handle = handle(plan);
-    let (handle_params, source) = (&handle.params, &handle.source);
+    let key = named("key");
     let key_tokens = &plan.key.tokens;
-    let key_params = plan
-        .key
-        .params
-        .iter()
-        .filter(|at| !handle.shared.contains(at))
-        .filter_map(|at| plan.checked.params.list.get(*at))
-        .map(typed)
-        .collect::<Vec<_>>();
-    let all_key_params =
-        plan.key.params.iter().filter_map(|at| plan.checked.params.list.get(*at)).map(typed).collect::<Vec<_>>();
+    // A key is of one id.
+    let all_key_params = plan.key.params.iter().filter_map(|at| one_typed(plan, *at)).collect::<Vec<_>>();
     let generics = companion_generics(&function.sig, &plan.checked, &plan.key.params);
     let (params, _, clause) = generics.split_for_impl();
-    let with_handle =
-        companion_generics(&function.sig, &plan.checked, &[plan.key.params.clone(), handle.shared.clone()].concat());
-    let (handle_generics, _, handle_clause) = with_handle.split_for_impl();
-    let output = &plan.checked.output;
-    let call = call_tokens(plan, key_tokens, &quote!(::core::option::Option::None));
-    let refresh_tokens = refresh_tokens(plan, function, &refresh);
     let doc_key =
         format!("The key of the entry that `{name}` keeps for these arguments, as in Redis but without the namespace.");
-    let doc_peek = "The cached value, if a tier can prove one valid. Never loads.";
-    let doc_invalidate = "Removes the entry for these arguments on every node; returns whether the remote tier had it.\n\n# Errors\n\nIf the remote tier does not answer. The local copy is gone all the same.";
+    let entries = match &plan.checked.batch {
+        Some(batch) => of_many(plan, function, batch, named),
+        None => of_one(plan, function, named),
+    };
+    let background = background::companion_tokens(plan, function);
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
@@ -106,27 +95,142 @@ fn functions(plan: &Plan, function: &Function) -> TokenStream {
             #private::key_text(#site, #key_tokens)
         }
 
+        #entries
+
+        #background
+    }
+}
+
+/// A parameter of a companion for one entry: one id instead of the list of them.
+fn one_typed(plan: &Plan, at: usize) -> Option<TokenStream> {
+    match &plan.checked.batch {
+        Some(batch) if batch.at == at => {
+            let (name, ty) = (&batch.name, &batch.id);
+            Some(quote!(#name: #ty))
+        }
+        _ => plan.checked.params.list.get(at).map(typed),
+    }
+}
+
+/// What companions that look at entries take: how they find the cache, and the arguments that take part in the key.
+struct Inputs {
+    /// The receiver and the handle.
+    handle: TokenStream,
+    source: TokenStream,
+    /// The positions of the arguments of the key that the handle does not have already.
+    key: Vec<usize>,
+    generics: syn::Generics,
+}
+
+fn inputs(plan: &Plan, function: &Function) -> Inputs {
+    let Handle { params, source, shared } = handle(plan);
+    let receiver = plan.checked.params.receiver.as_ref().map(|_| quote!(&self,));
+    let generics =
+        companion_generics(&function.sig, &plan.checked, &[plan.key.params.clone(), shared.clone()].concat());
+    let key = plan.key.params.iter().copied().filter(|at| !shared.contains(at)).collect();
+    Inputs { handle: quote!(#receiver #params), source, key, generics }
+}
+
+fn of_one(plan: &Plan, function: &Function, named: impl Fn(&str) -> Ident) -> TokenStream {
+    let private = private();
+    let (peek, invalidate, many) = (named("peek"), named("invalidate"), named("invalidate_many"));
+    let (vis, cfgs, site) = (&function.vis, function.cfgs(), &plan.site);
+    let (key_tokens, output) = (&plan.key.tokens, &plan.checked.output);
+    let Inputs { handle, source, key, generics } = inputs(plan, function);
+    let list: Vec<&Param> = key.iter().filter_map(|at| plan.checked.params.list.get(*at)).collect();
+    let key_params: Vec<_> = list.iter().map(|param| typed(param)).collect();
+    let (params, _, clause) = generics.split_for_impl();
+    let call = call_tokens(plan, &CallFields::none());
+    let doc_peek = "The cached value, if a tier can prove one valid. Never loads.";
+    let doc_invalidate = format!(
+        "Removes the entry for these arguments on every node; returns whether the remote tier had it.{DOC_ERRORS}"
+    );
+    let doc_many = format!(
+        "Removes the entries for several sets of arguments on every node; returns how many the remote tier had.{DOC_ERRORS}"
+    );
+    let many = (!list.is_empty()).then(|| {
+        let (pats, types): (Vec<_>, Vec<_>) = list.iter().map(|param| (plain(&param.arg.pat), &param.arg.ty)).unzip();
+        let (pat, ty) = match (pats.as_slice(), types.as_slice()) {
+            ([pat], [ty]) => (quote!(#pat), quote!(#ty)),
+            _ => (quote!((#(#pats),*)), quote!((#(#types),*))),
+        };
+        let all = local("all");
+        quote! {
+            #(#cfgs)*
+            #[doc = #doc_many]
+            #[allow(dead_code, unused_variables)]
+            #vis async fn #many #params (#handle #all: ::std::vec::Vec<#ty>)
+                -> ::core::result::Result<u64, #private::Error> #clause
+            {
+                #private::invalidate_many(#source, #all.into_iter().map(|#pat| #key_tokens)).await
+            }
+        }
+    });
+    let refresh = refresh_tokens(plan, function, &named("refresh"));
+    quote! {
         #(#cfgs)*
         #[doc = #doc_peek]
         #[allow(dead_code, unused_variables)]
-        #vis async fn #peek #handle_generics (#receiver #handle_params #(#key_params),*)
-            -> ::core::option::Option<<#output as #private::IsResult>::Value> #handle_clause
+        #vis async fn #peek #params (#handle #(#key_params),*)
+            -> ::core::option::Option<<#output as #private::IsResult>::Value> #clause
         {
-            #private::peek(#source, #site, #call).await
+            #private::peek(#source, #site, #key_tokens, #call).await
         }
 
         #(#cfgs)*
         #[doc = #doc_invalidate]
         #[allow(dead_code, unused_variables)]
-        #vis async fn #invalidate #handle_generics (#receiver #handle_params #(#key_params),*)
-            -> ::core::result::Result<bool, #private::Error> #handle_clause
+        #vis async fn #invalidate #params (#handle #(#key_params),*)
+            -> ::core::result::Result<bool, #private::Error> #clause
         {
             #private::invalidate_entry(#source, #key_tokens).await
         }
 
-        #refresh_tokens
+        #many
+
+        #refresh
     }
 }
+
+fn of_many(plan: &Plan, function: &Function, batch: &Batch, named: impl Fn(&str) -> Ident) -> TokenStream {
+    let private = private();
+    let (peek, invalidate) = (named("peek_many"), named("invalidate_many"));
+    let (vis, cfgs, site) = (&function.vis, function.cfgs(), &plan.site);
+    let (key_tokens, output) = (&plan.key.tokens, &plan.checked.output);
+    let Inputs { handle, source, key, generics } = inputs(plan, function);
+    let key_params: Vec<_> = key.iter().filter_map(|at| plan.checked.params.list.get(*at)).map(typed).collect();
+    let (params, _, clause) = generics.split_for_impl();
+    let call = call_tokens(plan, &CallFields::none());
+    let (ids, name, slice) = (local("ids"), &batch.name, batch.slice());
+    let doc_peek =
+        "The values that a tier can prove valid; ids that are known to have none are left out as well. Never loads.";
+    let doc_invalidate =
+        format!("Removes the entries of these ids on every node; returns how many the remote tier had.{DOC_ERRORS}");
+    let refresh = refresh_tokens(plan, function, &named("refresh_many"));
+    quote! {
+        #(#cfgs)*
+        #[doc = #doc_peek]
+        #[allow(dead_code, unused_variables)]
+        #vis async fn #peek #params (#handle #(#key_params),*) -> <#output as #private::IsResult>::Value #clause {
+            let #ids = #slice;
+            #private::peek_many(#source, #site, #call, #ids, |#name| #key_tokens).await
+        }
+
+        #(#cfgs)*
+        #[doc = #doc_invalidate]
+        #[allow(dead_code, unused_variables)]
+        #vis async fn #invalidate #params (#handle #(#key_params),*)
+            -> ::core::result::Result<u64, #private::Error> #clause
+        {
+            let #ids = #slice;
+            #private::invalidate_many(#source, #ids.iter().cloned().map(|#name| #key_tokens)).await
+        }
+
+        #refresh
+    }
+}
+
+const DOC_ERRORS: &str = "\n\n# Errors\n\nIf the remote tier does not answer. The local copies are gone all the same.";
 
 /// A connection of known kind may be replaced by the cache itself; whatever `cache = ..` names is handed over as in the function.
 fn handle(plan: &Plan) -> Handle {
@@ -194,12 +298,7 @@ fn refresh_tokens(plan: &Plan, function: &Function, refresh: &Ident) -> TokenStr
         arguments.push(quote!(#name));
     }
     let sig = Signature { ident: refresh.clone(), inputs, ..function.sig.clone() };
-    let ident = &function.sig.ident;
-    let turbofish = turbofish(&function.sig);
-    let called = match plan.checked.companions {
-        Companions::Namespace => quote!(#ident #turbofish),
-        _ => quote!(Self::#ident #turbofish),
-    };
+    let called = called(plan, function);
     let (vis, cfgs, site) = (&function.vis, function.cfgs(), &plan.site);
     let refreshed = quote!(#private::refreshing(#site, #called(#(#arguments),*)));
     let refreshed =
@@ -209,6 +308,16 @@ fn refresh_tokens(plan: &Plan, function: &Function, refresh: &Ident) -> TokenStr
         /// Loads anew, whatever is cached, and stores the value.
         #[allow(dead_code, deprecated, clippy::too_many_arguments)]
         #vis #sig { #refreshed }
+    }
+}
+
+/// The function itself, as its companions name it.
+pub(super) fn called(plan: &Plan, function: &Function) -> TokenStream {
+    let ident = &function.sig.ident;
+    let turbofish = turbofish(&function.sig);
+    match plan.checked.companions {
+        Companions::Namespace => quote!(#ident #turbofish),
+        _ => quote!(Self::#ident #turbofish),
     }
 }
 

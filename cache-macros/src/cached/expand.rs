@@ -1,10 +1,11 @@
 //! Writes the code of a cached function.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
+    background, batch,
     check::Companions,
     companions,
     plan::{Plan, local},
@@ -30,27 +31,61 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
     let user_body = if plan.checked.boxed { quote!((#user_body).await) } else { quote!(#user_body) };
     let (condition, call, scope, wanted) = (local("when"), local("call"), local("scope"), local("wanted"));
     let when = plan.when.as_ref().map(|when| quote!(let #condition = #when;));
-    let when_field = if plan.when.is_some() {
-        quote!(::core::option::Option::Some(&#condition))
-    } else {
-        quote!(::core::option::Option::None)
+    let again = local("background");
+    let background = plan.checked.background.then(|| background::closure(plan, function, &again));
+    let option = |is: bool, name: &Ident| {
+        if is { quote!(::core::option::Option::Some(&#name)) } else { quote!(::core::option::Option::None) }
     };
-    let call_tokens = call_tokens(plan, &quote!(#key), &when_field);
+    let fields = CallFields {
+        when: option(plan.when.is_some(), &condition),
+        background: option(plan.checked.background, &again),
+        hard_timeout: plan.hard_timeout.clone(),
+    };
+    let call_tokens = call_tokens(plan, &fields);
+    let when = match &plan.checked.batch {
+        // It is asked about what is there; absence is always stored.
+        Some(_) => when.map(|when| {
+            let value = plan.checked.value();
+            quote!(#when let #condition = |value: &::core::option::Option<#value>| value.as_ref().is_none_or(&#condition);)
+        }),
+        None => when,
+    };
+    let answer = match &plan.checked.batch {
+        Some(batch) => batch::run(plan, batch, &source, &call, &user_body),
+        None => {
+            // A call that may be made again in the background keeps its arguments: the body gets copies of them.
+            let (by, copies) = if plan.checked.background {
+                (None, background::copies(&plan.checked.params, None))
+            } else {
+                (Some(quote!(move)), TokenStream::new())
+            };
+            let made = local("key");
+            quote! {
+                let #made = #key;
+                #private::run(#source, #site, #made, #call, #by |#wanted: bool| {
+                    #copies
+                    (
+                        if #wanted { #deps } else { #private::Deps::new() },
+                        async move |#scope: #private::Scope| -> #output {
+                            #attach
+                            #user_body
+                        },
+                    )
+                })
+                .await
+            }
+        }
+    };
+    let copied = plan.checked.background || plan.checked.batch.is_some();
+    let changed = copied.then(|| background::changed(&plan.checked.params));
     let body = quote! {
         #site_static
         #(#registrations)*
+        #changed
         #when
+        #background
         let #call = #call_tokens;
-        #private::run(#source, #site, #call, move |#wanted: bool| {
-            (
-                if #wanted { #deps } else { #private::Deps::new() },
-                async move |#scope: #private::Scope| -> #output {
-                    #attach
-                    #user_body
-                },
-            )
-        })
-        .await
+        #answer
     };
     let at_output = private_at(output.span());
     let check = quote_spanned!(output.span()=> #at_output::require_result::<#output>(););
@@ -61,25 +96,43 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
     }
 }
 
+/// What one call has beside what its types say.
+pub(crate) struct CallFields {
+    pub when: TokenStream,
+    pub background: TokenStream,
+    pub hard_timeout: TokenStream,
+}
+
+impl CallFields {
+    /// Of a call that loads nothing.
+    pub(crate) fn none() -> Self {
+        let none = || quote!(::core::option::Option::None);
+        Self { when: none(), background: none(), hard_timeout: none() }
+    }
+}
+
 /// What the cache needs to know of one call.
-pub(crate) fn call_tokens(plan: &Plan, key: &TokenStream, when: &TokenStream) -> TokenStream {
+pub(crate) fn call_tokens(plan: &Plan, fields: &CallFields) -> TokenStream {
     let output = &plan.checked.output;
     let private = private_at(output.span());
-    let value = quote_spanned!(output.span()=> <#output as #private::IsResult>::Value);
-    let error = quote_spanned!(output.span()=> <#output as #private::IsResult>::Error);
+    let (value, error) = (plan.checked.value(), plan.checked.error());
+    let stored = match &plan.checked.batch {
+        Some(_) => quote_spanned!(output.span()=> ::core::option::Option<#value>),
+        None => value,
+    };
     let wire = if plan.is_local {
         quote!(::core::option::Option::None)
     } else {
-        quote_spanned!(output.span()=> #private::wire::<#value>())
+        quote_spanned!(output.span()=> #private::wire::<#stored>())
     };
+    let CallFields { when, background, hard_timeout } = fields;
     quote! {
-        #private::Call::<#value, #error> {
-            key: #key,
+        #private::Call::<#stored, #error> {
             wire: #wire,
             presence: {
                 #[allow(unused_imports)]
                 use #private::presence::{ByModel as _, ByNothing as _, ByShape as _, BySharedModel as _};
-                (&&&&#private::Probe::<#value>::NEW).presence()
+                (&&&&#private::Probe::<#stored>::NEW).presence()
             },
             share_error: {
                 #[allow(unused_imports)]
@@ -87,6 +140,8 @@ pub(crate) fn call_tokens(plan: &Plan, key: &TokenStream, when: &TokenStream) ->
                 (&&#private::Probe::<#error>::NEW).sharing()
             },
             when: #when,
+            background: #background,
+            hard_timeout: #hard_timeout,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `#[cached]`.
 
+mod background;
+mod batch;
 mod check;
 mod companions;
 mod expand;

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{
-    Expr, LitInt, LitStr, Token,
+    Expr, LitBool, LitInt, LitStr, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
@@ -32,13 +32,23 @@ pub(crate) struct CachedArgs {
     pub jitter: Option<Expr>,
     pub codec: Option<LitStr>,
     pub consistency: Option<LitStr>,
+    pub refresh_ahead: Option<Expr>,
+    pub xfetch_beta: Option<Expr>,
+    pub stale_while_revalidate: Option<Expr>,
+    pub stale_if_error: Option<Expr>,
+    pub soft_timeout: Option<Expr>,
+    pub hard_timeout: Option<Expr>,
+    pub lock: Option<LitBool>,
+    pub lock_wait: Option<Expr>,
+    pub background: Option<LitBool>,
+    pub batch: Option<Ident>,
     pub connection: Option<Ident>,
     pub cache: Option<Expr>,
     pub companions: Option<LitStr>,
 }
 
 /// Every argument with an example.
-const ARGUMENTS: [(&str, &str); 16] = [
+const ARGUMENTS: [(&str, &str); 26] = [
     ("ttl", "ttl = \"5m\""),
     ("invalidate_on", "invalidate_on = User(id)"),
     ("tags", "tags = [\"feed:{user}\"]"),
@@ -52,6 +62,16 @@ const ARGUMENTS: [(&str, &str); 16] = [
     ("codec", "codec = \"json\""),
     ("consistency", "consistency = \"strict\""),
     ("negative_ttl", "negative_ttl = \"10s\""),
+    ("refresh_ahead", "refresh_ahead = 0.8"),
+    ("xfetch_beta", "xfetch_beta = 1.0"),
+    ("stale_while_revalidate", "stale_while_revalidate = \"30s\""),
+    ("stale_if_error", "stale_if_error = \"5m\""),
+    ("soft_timeout", "soft_timeout = \"100ms\""),
+    ("hard_timeout", "hard_timeout = \"2s\""),
+    ("lock", "lock = false"),
+    ("lock_wait", "lock_wait = \"500ms\""),
+    ("background", "background = false"),
+    ("batch", "batch = ids"),
     ("connection", "connection = db"),
     ("cache", "cache = self.cache"),
     ("companions", "companions = \"none\""),
@@ -99,6 +119,21 @@ fn argument(args: &mut CachedArgs, name: &Ident, input: ParseStream<'_>, errors:
         "jitter" => set(&mut args.jitter, name, value(input, example)?, errors),
         "codec" => set(&mut args.codec, name, value(input, example)?, errors),
         "consistency" => set(&mut args.consistency, name, value(input, example)?, errors),
+        "refresh_ahead" => set(&mut args.refresh_ahead, name, value(input, example)?, errors),
+        "xfetch_beta" => set(&mut args.xfetch_beta, name, value(input, example)?, errors),
+        "stale_while_revalidate" => set(&mut args.stale_while_revalidate, name, value(input, example)?, errors),
+        "stale_if_error" => set(&mut args.stale_if_error, name, value(input, example)?, errors),
+        "soft_timeout" => set(&mut args.soft_timeout, name, value(input, example)?, errors),
+        "hard_timeout" => set(&mut args.hard_timeout, name, value(input, example)?, errors),
+        "lock" => set(&mut args.lock, name, value(input, example)?, errors),
+        "lock_wait" => set(&mut args.lock_wait, name, value(input, example)?, errors),
+        "background" => set(&mut args.background, name, value(input, example)?, errors),
+        "batch" => {
+            let Ok(batch) = input.call(Ident::parse_any) else {
+                return Err(input.error("expected the name of the argument that holds the ids: `batch = ids`"));
+            };
+            set(&mut args.batch, name, batch, errors);
+        }
         "connection" => {
             let Ok(connection) = input.call(Ident::parse_any) else {
                 return Err(input.error("expected the name of an argument: `connection = db`"));

@@ -13,7 +13,7 @@ use super::{
 use crate::common::{
     errors::Errors,
     item::Function,
-    private,
+    private, private_at,
     signature::Carrier,
     template::{Part, Template},
 };
@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub attach: TokenStream,
     /// The `when` condition, or nothing.
     pub when: Option<TokenStream>,
+    /// How long the body may take: an expression of type `Option<(Duration, fn(Error) -> E)>`.
+    pub hard_timeout: TokenStream,
     /// Values stay in process memory and need no serde traits.
     pub is_local: bool,
     pub names: Names,
@@ -73,9 +75,10 @@ pub(crate) fn plan(args: &CachedArgs, function: &Function, checked: Checked, err
         registrations: registrations(args, function),
         attach: if auto { attach(&checked) } else { TokenStream::new() },
         when: args.when.as_ref().map(|when| {
-            let (private, output) = (private(), &checked.output);
-            quote_spanned!(when.span()=> #private::condition::<<#output as #private::IsResult>::Value, _>(#when))
+            let (private, value) = (private(), checked.value());
+            quote_spanned!(when.span()=> #private::condition::<#value, _>(#when))
         }),
+        hard_timeout: hard_timeout(args, &checked, errors),
         is_local: args.tier.as_ref().is_some_and(|tier| tier.value() == "local"),
         checked,
         key,
@@ -102,7 +105,14 @@ fn site_static(args: &CachedArgs, name: &str, errors: &mut Errors) -> TokenStrea
 fn policy(args: &CachedArgs, errors: &mut Errors) -> TokenStream {
     let private = private();
     let mut fields: Vec<TokenStream> = Vec::new();
-    for (name, expr) in [("ttl", &args.ttl), ("negative_ttl", &args.negative_ttl)] {
+    for (name, expr) in [
+        ("ttl", &args.ttl),
+        ("negative_ttl", &args.negative_ttl),
+        ("stale_while_revalidate", &args.stale_while_revalidate),
+        ("stale_if_error", &args.stale_if_error),
+        ("soft_timeout", &args.soft_timeout),
+        ("lock_wait", &args.lock_wait),
+    ] {
         let Some(expr) = expr else { continue };
         match duration(name, expr) {
             Ok(tokens) => {
@@ -112,13 +122,22 @@ fn policy(args: &CachedArgs, errors: &mut Errors) -> TokenStream {
             Err(error) => errors.push(error),
         }
     }
-    if let Some(jitter) = &args.jitter {
-        let jitter = match jitter {
+    for (name, expr) in
+        [("jitter", &args.jitter), ("refresh_ahead", &args.refresh_ahead), ("xfetch_beta", &args.xfetch_beta)]
+    {
+        let number = match expr {
+            None => continue,
             // `jitter = 0` and `jitter = 1` are shares as well.
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(lit), .. }) => quote_spanned!(lit.span()=> #lit as f64),
-            other => quote!(#other),
+            Some(syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(lit), .. })) => {
+                quote_spanned!(lit.span()=> #lit as f64)
+            }
+            Some(other) => quote!(#other),
         };
-        fields.push(quote!(jitter: ::core::option::Option::Some(#jitter)));
+        let field = Ident::new(name, Span::call_site());
+        fields.push(quote!(#field: ::core::option::Option::Some(#number)));
+    }
+    if let Some(lock) = &args.lock {
+        fields.push(quote!(lock: ::core::option::Option::Some(#lock)));
     }
     let word = |lit: &syn::LitStr, words: &[(&str, TokenStream)]| {
         words.iter().find(|(word, _)| *word == lit.value()).map(|(_, tokens)| tokens.clone())
@@ -151,6 +170,23 @@ fn policy(args: &CachedArgs, errors: &mut Errors) -> TokenStream {
     } else {
         quote!(#private::PolicyOverride { #(#fields,)* ..#private::PolicyOverride::NONE })
     }
+}
+
+fn hard_timeout(args: &CachedArgs, checked: &Checked, errors: &mut Errors) -> TokenStream {
+    let Some(expr) = &args.hard_timeout else { return quote!(::core::option::Option::None) };
+    let span = match duration("hard_timeout", expr) {
+        Ok(span) => span,
+        Err(error) => {
+            errors.push(error);
+            return quote!(::core::option::Option::None);
+        }
+    };
+    let (private, error) = (private_at(expr.span()), checked.error());
+    quote_spanned!(expr.span()=> ::core::option::Option::Some((#span, {
+        #[allow(unused_imports)]
+        use #private::expiry::{ByDbErr as _, ByError as _, NotAtAll as _};
+        (&&&#private::Probe::<#error>::NEW).expiry()
+    })))
 }
 
 fn deps(args: &CachedArgs) -> TokenStream {

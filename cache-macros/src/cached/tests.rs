@@ -287,3 +287,66 @@ fn values_of_an_own_key_are_kept_apart() {
     let said = errors(quote!(key = "{db}"), &find_user());
     assert!(said.iter().any(|error| error.contains("takes no part")), "{said:?}");
 }
+
+#[test]
+fn what_the_engine_can_do_is_an_argument() {
+    let all = text(
+        quote!(
+            refresh_ahead = 0.8,
+            xfetch_beta = 1,
+            stale_while_revalidate = "30s",
+            stale_if_error = "5m",
+            soft_timeout = "100ms",
+            hard_timeout = 2,
+            lock = false,
+            lock_wait = 0
+        ),
+        &find_user(),
+    );
+    for part in [
+        "refresh_ahead : :: core :: option :: Option :: Some (0.8)",
+        "xfetch_beta : :: core :: option :: Option :: Some (1 as f64)",
+        "stale_while_revalidate : :: core :: option :: Option :: Some (:: core :: time :: Duration :: from_millis (30000u64))",
+        "stale_if_error : :: core :: option :: Option :: Some",
+        "soft_timeout : :: core :: option :: Option :: Some (:: core :: time :: Duration :: from_millis (100u64))",
+        "lock : :: core :: option :: Option :: Some (false)",
+        "lock_wait : :: core :: option :: Option :: Some (:: core :: time :: Duration :: from_millis (0u64))",
+        "Some ((:: core :: time :: Duration :: from_millis (2000u64) , {",
+        "fn __background (db : < CachedConnection as :: sea_orm_cache :: __private :: Keep > :: Kept",
+        "name : < str as :: sea_orm_cache :: __private :: Keep > :: Kept",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    let plain = text(quote!(ttl = 5), &find_user());
+    assert!(!plain.contains("__background") && plain.contains("background : :: core :: option :: Option :: None"));
+}
+
+#[test]
+fn a_batch_is_one_run_for_many_ids() {
+    let item = quote! {
+        async fn users(db: &CachedConnection, ids: &[i64], language: String) -> Result<HashMap<i64, Model>, DbErr> {
+            work(ids).await
+        }
+    };
+    let all = text(quote!(batch = ids, invalidate_on = User(ids), tags = ["user:{ids}"]), &item);
+    for part in [
+        "run_many (",
+        "fn key (ids : i64 , language : String)",
+        "async fn peek_many (__cached_cache",
+        "async fn invalidate_many",
+        "async fn refresh_many",
+        "let mut language = :: sea_orm_cache :: __private :: Again :: again (& language) ;",
+        "let ids = :: std :: vec :: Vec :: as_slice (& __cached_missing) ;",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    let said =
+        errors(quote!(batch = ids, key = "all", skip(ids), stale_while_revalidate = 5, background = true), &item);
+    for says in ["name `{ids}` in it", "remove it here", "write `stale_if_error`", "remove `background`"] {
+        assert!(said.iter().any(|error| error.contains(says)), "{says}: {said:#?}");
+    }
+    let said = errors(quote!(batch = idz), &item);
+    assert!(said.iter().any(|error| error.contains("did you mean `ids`?")), "{said:?}");
+    let said = errors(quote!(batch = language), &item);
+    assert!(said.iter().any(|error| error.contains("write `language: &[i64]`")), "{said:?}");
+}

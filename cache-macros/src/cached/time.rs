@@ -19,7 +19,10 @@ pub(crate) fn duration(name: &str, expr: &Expr) -> syn::Result<TokenStream> {
         Some(_) => None,
     };
     match millis {
-        Some(0) => Err(syn::Error::new(expr.span(), format!("`{name}` is zero: nothing would ever be cached"))),
+        Some(0) if zero(name).is_some() => {
+            let why = zero(name).unwrap_or_default();
+            Err(syn::Error::new(expr.span(), format!("`{name}` is zero: {why}")))
+        }
         Some(millis) => Ok(quote!(::core::time::Duration::from_millis(#millis))),
         None => {
             let text = format!(
@@ -27,6 +30,15 @@ pub(crate) fn duration(name: &str, expr: &Expr) -> syn::Result<TokenStream> {
             );
             Err(syn::Error::new(expr.span(), text))
         }
+    }
+}
+
+/// What is wrong with a span of no time, where something is.
+fn zero(name: &str) -> Option<&'static str> {
+    match name {
+        "ttl" | "negative_ttl" => Some("nothing would ever be cached"),
+        "hard_timeout" => Some("every load would fail"),
+        _ => None,
     }
 }
 
@@ -91,6 +103,7 @@ mod tests {
         };
         assert!(shown("300").is_ok_and(|tokens| tokens.contains("300000u64")));
         assert_eq!(shown("limits::TTL"), Ok("limits :: TTL".into()));
+        assert!(duration("lock_wait", &syn::parse_quote!(0)).is_ok());
         for wrong in ["0", "\"0s\"", "-5", "1.5", "true", "\"soon\"", "\"5\""] {
             assert!(shown(wrong).is_err_and(|text| text.contains("ttl")), "{wrong}");
         }

@@ -1,6 +1,9 @@
 //! The macros: every form through a real SQLite, and every mistake through the compiler.
 
+mod batch;
 mod companions;
+mod counted;
+mod early;
 mod forms;
 mod hooks;
 mod invalidates;

@@ -8,6 +8,8 @@ use std::{collections::BTreeSet, fs};
 /// The right twins: compiled as parts of this binary.
 #[path = "../pass"]
 mod pass {
+    mod background;
+    mod batch;
     mod cache;
     mod cache_hooks;
     mod cascade;
@@ -15,23 +17,31 @@ mod pass {
     mod companions;
     mod connection;
     mod consistency;
+    mod hard_timeout;
     mod index;
     mod invalidate_on;
     mod invalidates;
     mod jitter;
     mod key;
+    mod lock;
+    mod lock_wait;
     mod name;
     mod negative_ttl;
+    mod refresh_ahead;
     mod result;
     mod skip;
+    mod soft_timeout;
+    mod stale_if_error;
+    mod stale_while_revalidate;
     mod tags;
     mod tier;
     mod ttl;
     mod version;
     mod when;
+    mod xfetch_beta;
 }
 
-const ARGUMENTS: [&str; 21] = [
+const ARGUMENTS: [&str; 31] = [
     "ttl",
     "invalidate_on",
     "tags",
@@ -48,6 +58,16 @@ const ARGUMENTS: [&str; 21] = [
     "connection",
     "cache",
     "companions",
+    "refresh_ahead",
+    "xfetch_beta",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "soft_timeout",
+    "hard_timeout",
+    "lock",
+    "lock_wait",
+    "background",
+    "batch",
     "result",
     "invalidates",
     "index",
