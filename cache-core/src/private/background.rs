@@ -79,17 +79,35 @@ pub trait Keep {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: ToOwned<Owned: Send + Sync + 'static> + ?Sized> Keep for T {
-    type Kept = T::Owned;
+impl<T: Clone + Send + Sync + 'static> Keep for T {
+    type Kept = T;
 
-    fn keep(&self) -> T::Owned {
-        self.to_owned()
+    fn keep(&self) -> T {
+        self.clone()
     }
 
-    fn kept(kept: &T::Owned) -> &T {
-        std::borrow::Borrow::borrow(kept)
+    fn kept(kept: &T) -> &T {
+        kept
     }
 }
+
+macro_rules! keeps_unsized {
+    ($($({$($bounds:tt)*})? $ty:ty),*) => {$(
+        impl$(<$($bounds)*>)? Keep for $ty {
+            type Kept = <$ty as ToOwned>::Owned;
+
+            fn keep(&self) -> Self::Kept {
+                self.to_owned()
+            }
+
+            fn kept(kept: &Self::Kept) -> &$ty {
+                kept
+            }
+        }
+    )*};
+}
+
+keeps_unsized!(str, std::path::Path, {T: Clone + Send + Sync + 'static} [T]);
 
 /// An argument that can be handed to a body several times.
 #[diagnostic::on_unimplemented(

@@ -20,13 +20,4 @@ async fn text(db: &CachedConnection, id: i32) -> DbResult<i32> {
     Ok(1)
 }
 
-#[cached(refresh_ahead = 0.8)]
-async fn unknown_type(db: &CachedConnection, filter: &Filter) -> DbResult<i32> {
-    let _ = (db, filter);
-    Ok(1)
-}
-
-#[derive(serde::Serialize)]
-struct Filter(i32);
-
 fn main() {}
