@@ -145,7 +145,7 @@ pub trait RemoteTier: Send + Sync + 'static {
     fn fetch<'a>(&'a self, keys: &'a [&'a str], tags: &'a [Tag]) -> BoxFuture<'a, Result<Fetched, Error>>;
 
     /// Reads the versions of tags, giving absent ones a fresh version; makes them live at least `ttl`; tries for `locks`.
-    /// Locks are tried for after the versions are read.
+    /// Locks are tried for after the versions are read. Repeating a try for a token that still holds makes its lock last longer.
     fn capture<'a>(
         &'a self,
         tags: &'a [Tag],

@@ -9,7 +9,7 @@ use crate::{
         fill::Captured,
         flight::{Flight, Outcome},
         load::Lead,
-        lock::{LOCK_TTL, LoadLock, POLL_MAX, POLL_MIN},
+        lock::{self, LoadLock, POLL_MAX, POLL_MIN},
         lookup::Found,
         places::while_away,
         read::{Call, Shared, WAIT_MAX},
@@ -150,7 +150,7 @@ impl Engine {
         token: Option<u64>,
     ) -> (Result<Vec<Captured>, FillRefusal>, Option<LoadLock>) {
         let key = call.read.key;
-        let request = token.map(|token| LockRequest { key, token, ttl: LOCK_TTL });
+        let request = token.map(|token| LockRequest { key, token, ttl: lock::ttl(call.policy.lock_wait) });
         let lock = token.map(|token| LoadLock::new(self, key, token));
         let flights = flight.map_or(&[][..], std::slice::from_ref);
         match self.capture_and_lock(&call.tags, call.policy.kept(), flights, request).await {

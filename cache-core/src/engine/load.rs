@@ -127,7 +127,11 @@ impl Engine {
             fallback,
             scope: &scope,
         };
-        let (loaded, load_cost) = self.run_loader(running, loader).await;
+        let loading = self.run_loader(running, loader);
+        let (loaded, load_cost) = match &lock {
+            Some(lock) => lock.kept_during(policy.lock_wait, loading).await,
+            None => loading.await,
+        };
 
         let (Fallback { value, entries }, why) = match loaded {
             Loaded::Done(value) => {

@@ -4,10 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use dashmap::DashSet;
 
-use crate::{engine::Engine, ports::LockToken};
+use crate::{
+    engine::Engine,
+    ports::{LockRequest, LockToken},
+};
 
-/// A lock left behind by a dead process goes after this. Waiting callers do not wait for it; see `lock_wait`.
-pub(crate) const LOCK_TTL: Duration = Duration::from_secs(10);
+/// The bounds of how long a lock outlives its process.
+const TTL_MIN: Duration = Duration::from_millis(100);
+const TTL_MAX: Duration = Duration::from_secs(10);
+
+/// A lock is renewed so often while it is held: one renewal may be late.
+const RENEWALS_PER_TTL: u32 = 3;
 
 /// Between two looks for what the other process loads.
 pub(crate) const POLL_MIN: Duration = Duration::from_millis(4);
@@ -27,6 +34,12 @@ impl HeldLocks {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+/// How long a lock left behind by a dead process stays: short enough that one of those who wait takes it, and loads for all, before
+/// they give up waiting.
+pub(crate) fn ttl(lock_wait: Duration) -> Duration {
+    (lock_wait / 2).clamp(TTL_MIN, TTL_MAX)
 }
 
 /// A lock that this process has asked for. Dropped, it is given back in the background.
@@ -56,6 +69,24 @@ impl LoadLock {
     /// The lock was not won: it is another's.
     pub(crate) fn lost(mut self) {
         self.given_back = true;
+    }
+
+    /// Runs `work`, and renews the lock meanwhile.
+    pub(crate) async fn kept_during<T>(&self, lock_wait: Duration, work: impl Future<Output = T>) -> T {
+        let ttl = ttl(lock_wait);
+        let keep = async {
+            loop {
+                self.engine.clock.sleep(ttl / RENEWALS_PER_TTL).await;
+                let request = LockRequest { key: &self.key, token: self.token, ttl };
+                // Whoever has lost it goes on all the same: at worst, another process loads as well.
+                let _held = self.engine.remote.capture(&[], ttl, &[request]).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            never = keep => never,
+        }
     }
 
     /// A store has given the lock back in its own round trip.

@@ -158,7 +158,7 @@ impl State {
     }
 
     fn lock(&mut self, request: &LockRequest<'_>, now: Moment) -> bool {
-        if self.locks.get(request.key).is_some_and(|lock| lock.until > now) {
+        if self.locks.get(request.key).is_some_and(|lock| lock.until > now && lock.value != request.token) {
             return false;
         }
         self.make_room(now);

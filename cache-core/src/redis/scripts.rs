@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use redis::{Cmd, Script, cmd};
 
 use crate::{
-    ports::{EndWith, IntentId, LockToken},
+    ports::{EndWith, IntentId, LockRequest, LockToken},
     redis::{journal, names::Names, toolkit},
     tag::Tag,
 };
@@ -13,6 +13,7 @@ use crate::{
 static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/begin.lua")));
 static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/end.lua")));
 static CAPTURE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/capture.lua")));
+static LOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/lock.lua")));
 pub(super) static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/unlock.lua")));
 
 /// Redis adds a TTL to the time of day; this many milliseconds (100 years) cannot overflow that.
@@ -24,6 +25,7 @@ pub(super) fn load() -> Vec<Cmd> {
         include_str!("scripts/begin.lua"),
         include_str!("scripts/end.lua"),
         include_str!("scripts/capture.lua"),
+        include_str!("scripts/lock.lua"),
         include_str!("scripts/unlock.lua"),
     ];
     sources
@@ -57,6 +59,12 @@ pub(super) fn end(names: &Names, tag: &Tag, id: IntentId, end: EndWith) -> Cmd {
 pub(super) fn capture(names: &Names, tag: &Tag, version: u64, ttl: Duration) -> Cmd {
     let mut call = on_tag(&CAPTURE, names, tag);
     call.arg(version).arg(millis(ttl));
+    call
+}
+
+pub(super) fn lock(names: &Names, request: &LockRequest<'_>) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(LOCK.get_hash()).arg(1).arg(names.lock(request.key)).arg(request.token).arg(millis(request.ttl));
     call
 }
 

@@ -38,7 +38,7 @@ impl RedisTier {
             .iter()
             .map(|tag| scripts::capture(&self.names, tag, rand::rng().random_range(1..=u64::MAX), ttl))
             .collect();
-        let attempts = locks.iter().map(|lock| self.lock(lock)).collect();
+        let attempts = locks.iter().map(|lock| scripts::lock(&self.names, lock)).collect();
         let mut replies = self.link.ask("capture versions", [versions, attempts]).await?.into_iter();
         let states = replies.by_ref().take(tags.len()).map(|reply| state("capture versions", reply));
         let states = states.collect::<Result<_, _>>()?;
@@ -147,13 +147,6 @@ impl RedisTier {
             -1 => Some(Duration::MAX),
             left => u64::try_from(left).ok().map(Duration::from_millis),
         })
-    }
-
-    fn lock(&self, request: &LockRequest<'_>) -> Cmd {
-        let mut set = cmd("SET");
-        set.arg(self.names.lock(request.key)).arg(request.token).arg("NX");
-        set.arg("PX").arg(scripts::millis(request.ttl));
-        set
     }
 }
 

@@ -42,6 +42,7 @@ suites!([
         a_lock_is_given_back_by_its_holder_only,
         a_lock_is_given_back_with_the_entry,
         a_lock_ends_by_itself,
+        a_lock_lasts_longer_for_its_holder_only,
         a_scan_finds_every_entry_and_nothing_else,
         a_scan_matches_its_pattern,
         calls_about_nothing_work,

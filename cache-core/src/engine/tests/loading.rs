@@ -240,6 +240,51 @@ async fn a_dead_leader_delays_nobody_beyond_lock_wait() {
 }
 
 #[tokio::test]
+async fn after_a_leader_has_died_one_of_those_who_wait_loads_for_all() {
+    let (store, clock, db) = shared();
+    let (gate, open) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(tokio::sync::Semaphore::new(1)));
+    let mut nodes = Vec::new();
+    for _ in 0..4 {
+        nodes.push(Arc::new(Node::on(&store, &clock).await));
+    }
+    let _dead = held(&nodes[0], &db, &gate);
+    settle().await;
+    nodes[0].memory.fail_all();
+    let waiters: Vec<_> = nodes[1..].iter().map(|node| held(node, &db, &open)).collect();
+    let begun = clock.now();
+    while !waiters.iter().all(tokio::task::JoinHandle::is_finished) {
+        settle().await;
+        clock.advance(Duration::from_millis(10));
+    }
+    assert!(clock.now().since(begun) < SECOND, "nobody waited until it gave up");
+    assert_eq!(db.queries(), 1);
+}
+
+#[tokio::test]
+async fn a_load_keeps_its_lock_for_as_long_as_it_takes() {
+    let (store, clock, db) = shared();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let patient = |builder: crate::cache::CacheBuilder| builder.lock(true, 60 * SECOND);
+    let (a, b) = (Node::built(&store, &clock, patient).await, Node::built(&store, &clock, patient).await);
+    let (a, b) = (Arc::new(a), Arc::new(b));
+    let leader = held(&a, &db, &gate);
+    settle().await;
+    let waiter = held(&b, &db, &gate);
+    // Several times as long as a lock lasts that nobody renews.
+    for _ in 0..500 {
+        settle().await;
+        clock.advance(Duration::from_millis(100));
+    }
+    gate.close();
+    for _ in 0..20 {
+        settle().await;
+        clock.advance(Duration::from_millis(20));
+    }
+    assert_eq!((leader.await.unwrap(), waiter.await.unwrap()), (Ok(0), Ok(0)));
+    assert_eq!(db.queries(), 1);
+}
+
+#[tokio::test]
 async fn readers_share_the_next_load_while_a_write_is_in_flight() {
     let (store, clock, db) = shared();
     let gate = Arc::new(tokio::sync::Semaphore::new(0));

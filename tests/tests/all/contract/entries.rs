@@ -110,6 +110,17 @@ pub(super) async fn a_lock_ends_by_itself(world: &World) {
     assert!(!lock(&*world.tier, "key", 3, LONG).await, "the expired holder does not unlock the next one's");
 }
 
+pub(super) async fn a_lock_lasts_longer_for_its_holder_only(world: &World) {
+    assert!(lock(&*world.tier, "key", 1, SHORT).await);
+    assert!(!lock(&*world.other_tier, "key", 2, LONG).await);
+    assert!(lock(&*world.tier, "key", 1, LONG).await, "its holder may try again");
+    world.pass(SHORT * 2).await;
+    assert!(!lock(&*world.other_tier, "key", 2, LONG).await, "it was renewed");
+    world.tier.unlock("key", 1).await.expect("unlocking works");
+    assert!(lock(&*world.other_tier, "key", 2, LONG).await);
+    assert!(!lock(&*world.tier, "key", 1, LONG).await, "whoever has given it back holds it no more");
+}
+
 pub(super) async fn a_scan_finds_every_entry_and_nothing_else(world: &World) {
     let keys: BTreeSet<String> = (0..100).map(|id| format!("scan:v1:[{id}]")).collect();
     for key in &keys {
