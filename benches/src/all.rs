@@ -65,7 +65,7 @@ impl All {
             }
             let tables = fs::read_to_string(place.path().join(format!("{}.md", entry.name)));
             let tables = tables.unwrap_or_else(|_| "This run did not end well; there are no figures.\n".to_owned());
-            page.push_str(&format!("\n{}\n{tables}\n`{}`\n", entry.text.trim_end(), run.figures));
+            page.push_str(&format!("\n{}\n\n{tables}\n`{}`\n", entry.text.trim_end(), run.figures));
         }
         page.push_str(&format!("\nAll of it took {} s.\n", begun.elapsed().as_secs()));
         save(&docs, &page, place.path());

@@ -120,9 +120,8 @@ impl Outage {
         }
         report.table(&table);
         report.note(&format!(
-            "While Redis was dead, {} reads were answered from entries that were proved valid before, {} by values younger than `degraded_ttl`; {} loads. \
-             After it was back, {} values were stored again.\n",
-            count((during.hits_local - before.hits_local) as f64),
+            "While Redis was dead, {} reads were answered by values younger than `degraded_ttl`, and {} loads ran. After it was back, {} values were stored \
+             again.\n",
             count((during.hits_degraded - before.hits_degraded) as f64),
             count((during.loads - before.loads) as f64),
             count((after.fills - during.fills) as f64),

@@ -23,7 +23,7 @@ pub(crate) struct Scaling {
     /// The largest number of nodes.
     #[arg(long, default_value_t = 100)]
     nodes: usize,
-    /// Writes per run.
+    /// Invalidations per run with the largest number of nodes; runs with fewer nodes have more of them.
     #[arg(long, default_value_t = 1_000)]
     writes: i64,
     #[command(flatten)]
@@ -34,11 +34,11 @@ pub(crate) struct Scaling {
 #[derive(Clone, Copy)]
 struct Run {
     nodes: usize,
-    tags_per_write: i64,
+    tags_at_once: i64,
     entries_per_node: i64,
 }
 
-/// Per write.
+/// Per invalidation.
 struct Cost {
     requests: f64,
     request_bytes: f64,
@@ -53,19 +53,18 @@ struct Cost {
 impl Scaling {
     pub(crate) async fn run(self) -> ExitCode {
         let mut report = Report::new("scaling", &self.output);
-        let base = Run { nodes: self.nodes, tags_per_write: 1, entries_per_node: 1_000 };
+        let base = Run { nodes: self.nodes, tags_at_once: 1, entries_per_node: 1_000 };
         let by_nodes = [1, 10, 30, self.nodes].map(|nodes| Run { nodes, ..base });
-        let by_tags = [1, 8, 64].map(|tags_per_write| Run { tags_per_write, ..base });
+        let by_tags = [1, 8, 64].map(|tags_at_once| Run { tags_at_once, ..base });
         let by_entries = [0, 100, 1_000, 5_000].map(|entries_per_node| Run { entries_per_node, ..base });
         let mut lines = Vec::new();
-        for (head, runs) in [("nodes", &by_nodes[..]), ("tags per write", &by_tags), ("entries per node", &by_entries)]
-        {
+        for (head, runs) in [("nodes", &by_nodes[..]), ("tags at once", &by_tags), ("entries per node", &by_entries)] {
             let mut table = Table::new(&[
                 head,
-                "requests/write",
-                "bytes sent/write",
-                "messages/write",
-                "bytes delivered/write",
+                "requests/invalidation",
+                "bytes sent",
+                "messages",
+                "bytes delivered",
                 "time/message",
                 "requests/re-read",
             ]);
@@ -74,7 +73,7 @@ impl Scaling {
                 let cost = self.simulate(*run).await;
                 let size = match head {
                     "nodes" => run.nodes as f64,
-                    "tags per write" => run.tags_per_write as f64,
+                    "tags at once" => run.tags_at_once as f64,
                     _ => run.entries_per_node as f64,
                 };
                 table.row([
@@ -89,18 +88,21 @@ impl Scaling {
                 points.push((size, cost.messages));
                 if head == "nodes" && run.nodes == self.nodes {
                     report.figure("nodes", size);
-                    report.figure("messages_per_write", cost.messages);
-                    report.figure("requests_per_write", cost.requests);
+                    report.figure("messages_per_invalidation", cost.messages);
+                    report.figure("requests_per_invalidation", cost.requests);
                     report.figure("bytes_per_message", cost.message_bytes / cost.messages);
                     report.figure("us_per_message", cost.time / cost.messages / 1e3);
-                    report.must((cost.messages - size).abs() < 0.5, "a write sends each node one message per tag");
+                    report.must(
+                        (cost.messages - size).abs() < 0.5,
+                        "an invalidation sends each node one message per tag",
+                    );
                 }
             }
             lines.push((head.to_owned(), points));
             report.note(&format!("By {head}:\n"));
             report.table(&table);
         }
-        report.lines(&Lines { title: "Messages per write", x: "nodes, tags, entries", y: "messages", lines });
+        report.lines(&Lines { title: "Messages per invalidation", x: "nodes, tags, entries", y: "messages", lines });
         self.redis(&mut report).await;
         report.finish()
     }
@@ -125,10 +127,11 @@ impl Scaling {
         }
         // Rows that some node holds, one after the other.
         let rows = run.entries_per_node.max(1);
-        let writes = (self.writes / run.tags_per_write).max(20);
+        let writes = self.writes * (self.nodes / run.nodes).max(1) as i64 / run.tags_at_once;
+        let writes = writes.max(20);
         let (before, begun) = (counts.snapshot(), processor_time());
         for write in 0..writes {
-            let tags = (0..run.tags_per_write).map(|at| row((write * run.tags_per_write + at) % rows));
+            let tags = (0..run.tags_at_once).map(|at| row((write * run.tags_at_once + at) % rows));
             assert!(nodes[0].invalidate(tags).await.is_done(), "the tier was told");
         }
         let (after, time) = (counts.snapshot(), processor_time() - begun);

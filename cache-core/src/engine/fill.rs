@@ -247,7 +247,7 @@ impl Engine {
             negative: presence.is_negative(),
             complete: false,
             ahead_from,
-            refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, load_cost)),
+            refresh_from: ahead_from.min(refresh::xfetch_from(policy, created, expires, load_cost)),
             degraded: None,
             in_front: AtomicBool::new(false),
         }

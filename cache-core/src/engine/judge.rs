@@ -129,7 +129,7 @@ impl Engine {
             negative: header.negative,
             complete: true,
             ahead_from,
-            refresh_from: ahead_from.min(refresh::xfetch_from(policy, expires, header.load_cost)),
+            refresh_from: ahead_from.min(refresh::xfetch_from(policy, born, expires, header.load_cost)),
             degraded: None,
             in_front: std::sync::atomic::AtomicBool::new(false),
         }

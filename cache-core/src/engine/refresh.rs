@@ -103,10 +103,12 @@ pub(crate) fn ahead_from(policy: &Policy, born: Moment, expires: Moment) -> Mome
     }
 }
 
-/// From when on XFetch may draw an entry's refresh.
-pub(crate) fn xfetch_from(policy: &Policy, expires: Moment, load_cost: Duration) -> Moment {
+/// From when on XFetch may draw an entry's refresh. Never in the first half of its life: an entry that is due from its birth on would
+/// always be loaded anew, and could not be told from one that was not.
+pub(crate) fn xfetch_from(policy: &Policy, born: Moment, expires: Moment, load_cost: Duration) -> Moment {
     if policy.xfetch_beta > 0.0 {
-        expires.before(load_cost.mul_f64(policy.xfetch_beta * XFETCH_REACH))
+        let reach = load_cost.mul_f64(policy.xfetch_beta * XFETCH_REACH);
+        expires.before(reach.min(expires.since(born) / 2))
     } else {
         Moment::NEVER
     }
@@ -175,5 +177,21 @@ impl Engine {
             drop(place);
         });
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn xfetch_leaves_an_entry_alone_in_the_first_half_of_its_life() {
+        let (born, second) = (Clock::manual().now(), Duration::from_secs(1));
+        let expires = born.after(100 * second);
+        let xfetch = Policy { xfetch_beta: 1.0, ..Policy::default() };
+        assert_eq!(xfetch_from(&xfetch, born, expires, second), born.after(63 * second));
+        assert_eq!(xfetch_from(&xfetch, born, expires, 10 * second), born.after(50 * second), "not before its birth");
+        assert_eq!(xfetch_from(&Policy::default(), born, expires, second), Moment::NEVER);
     }
 }
