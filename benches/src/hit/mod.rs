@@ -31,6 +31,9 @@ pub(crate) struct Hit {
     /// Hits per round and thread.
     #[arg(long, default_value_t = 100_000)]
     hits: u32,
+    /// Only those whose name contains one of these texts, for profiles; then there are no figures.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -39,7 +42,7 @@ impl Hit {
     pub(crate) async fn run(self) -> ExitCode {
         let mut report = Report::new("hit", &self.output);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut track = Track::new(self.hits);
+        let mut track = Track::new(self.hits, self.only.clone());
         stores::enter(&mut track);
         ours::enter(&mut track).await;
         #[cfg(feature = "peers")]
@@ -49,7 +52,8 @@ impl Hit {
 
         let one = track.run(1, self.rounds).await;
         let all = track.run(cores, self.rounds).await;
-        let reference = by_name(&one, REFERENCE).clone();
+        let reference = one.iter().find(|samples| samples.name == REFERENCE).or(one.first());
+        let reference = reference.expect("something takes part").clone();
         let mut table = Table::new(&["a local hit", "1 thread", "spread", "all cores", "spread", "1 thread ÷ moka"]);
         let mut bars = Vec::new();
         for (one, all) in one.iter().zip(&all) {
@@ -67,6 +71,9 @@ impl Hit {
         report.table(&table);
         report.bars(&Bars { title: "A local hit on one thread, as a multiple of moka::future", bars });
 
+        if !self.only.is_empty() {
+            return report.finish();
+        }
         let ours = by_name(&one, OURS);
         let ratio_arc = ours.ratio_to(&reference);
         report.figure("ratio_arc", ratio_arc);

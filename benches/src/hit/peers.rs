@@ -54,10 +54,10 @@ fn foyer(track: &mut Track) {
     });
 }
 
-/// `hydracache`: `get_or_load` with a tag, as on its first page.
+/// `hydracache`: `get_or_load` with a tag, as on its first page. Its capacity is in bytes; the default would not hold all rows.
 async fn hydracache(track: &mut Track) {
     use ::hydracache::{CacheOptions, HydraCache};
-    let cache = HydraCache::local().build();
+    let cache = HydraCache::local().max_capacity(64 << 20).build();
     track.enter("hydracache get_or_load, T", async move |id| {
         let key = format!("article:{id}");
         let options = CacheOptions::new().ttl(TTL).tag("article");

@@ -18,12 +18,14 @@ type Drive = Box<dyn Fn(usize) -> f64 + Send + Sync>;
 /// All kinds of hits.
 pub(super) struct Track {
     hits: u32,
+    only: Vec<String>,
     entrants: Vec<(String, Drive)>,
 }
 
 impl Track {
-    pub(super) fn new(hits: u32) -> Self {
-        Self { hits, entrants: Vec::new() }
+    /// Takes all kinds, or only those whose name contains one of these texts.
+    pub(super) fn new(hits: u32, only: Vec<String>) -> Self {
+        Self { hits, only, entrants: Vec::new() }
     }
 
     /// Adds a kind of hit: `hit` gets the value of a key from 1 to [`KEYS`].
@@ -39,6 +41,9 @@ impl Track {
     where
         F: AsyncFn(i64) + Send + Sync + 'static,
     {
+        if !self.only.is_empty() && !self.only.iter().any(|text| name.contains(text)) {
+            return;
+        }
         let (runtime, calls) = (Handle::current(), self.hits / per_call);
         let drive = move |threads| {
             let barrier = Barrier::new(threads);
