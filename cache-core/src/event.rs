@@ -34,6 +34,30 @@ pub enum FillRefusal {
     Tags,
 }
 
+/// Why a writer did not store the value it had written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PutRefusal {
+    /// Another write to the same tags overlapped this one.
+    Contested,
+    /// The intent's lease ran out before its end, or may have.
+    Expired,
+    /// A tag was pending before the write: another write was in flight.
+    Pending,
+    /// A tag was made stale while the write ran.
+    Invalidated,
+    /// The remote tier did not answer.
+    RemoteDown,
+    /// Tags stay pending after each commit (`settle`), for replicas to catch up.
+    Settling,
+    /// The value depends on tags that the write does not make stale, and whose versions nobody captured before it.
+    Uncovered,
+    /// The value is larger than `payload_bytes_max`.
+    TooLarge,
+    /// The value could not be encoded.
+    Encode,
+}
+
 /// Why an entry past its TTL answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -122,6 +146,22 @@ pub enum Event<'a> {
         key: &'a str,
         /// Why.
         why: FillRefusal,
+    },
+    /// A writer stored the value it had written.
+    WriteThrough {
+        /// The function or row whose entry it is, or `""`.
+        function: &'static str,
+        /// The entry's key.
+        key: &'a str,
+    },
+    /// A writer did not store the value it had written; what depends on it is stale all the same.
+    WriteThroughRefused {
+        /// The function or row whose entry it is, or `""`.
+        function: &'static str,
+        /// The entry's key.
+        key: &'a str,
+        /// Why.
+        why: PutRefusal,
     },
     /// Tags were made stale by this node.
     Invalidated {

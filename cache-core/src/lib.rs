@@ -35,14 +35,14 @@ pub use engine::{
     WhenRemoteIsDown,
 };
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventListener, FillRefusal, StaleReason, Tier};
-pub use macros::{CachedEntity, cache_hooks, cached, invalidates};
+pub use event::{Event, EventListener, FillRefusal, PutRefusal, StaleReason, Tier};
+pub use macros::{CachedEntity, cache_hooks, cache_put, cached, invalidates};
 #[cfg(feature = "migration")]
 pub use orm::CreateCacheOutbox;
 pub use orm::{
     CacheQuery, CachedConnection, CachedEntity, CachedLoader, CachedPages, CachedQuery, CachedQueryMany, CachedRelated,
     CachedStream, CachedTransaction, Cascade, ColumnClass, ColumnInfo, EntityInfo, EntityRegistration, StaleTag,
-    WriteExplanation, create_outbox_table, register, register_info, register_tables, register_view,
+    WriteExplanation, WriteThrough, create_outbox_table, register, register_info, register_tables, register_view,
 };
 #[cfg(feature = "rbac")]
 pub use orm::{CachedRestrictedConnection, CachedRestrictedTransaction};

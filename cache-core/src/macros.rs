@@ -71,6 +71,31 @@ pub use sea_orm_cache_macros::invalidates;
 /// # Example
 ///
 /// ```
+/// use std::convert::Infallible;
+/// use sea_orm_cache::{Cache, cache_put, cached};
+///
+/// #[cached(ttl = 60, tags = ["setting:{name}"])]
+/// async fn setting(cache: &Cache, name: &str) -> Result<u64, Infallible> {
+///     Ok(0) // asks where the settings are kept
+/// }
+///
+/// #[cache_put(setting(name))]
+/// async fn change(cache: &Cache, name: &str, value: u64) -> Result<u64, Infallible> {
+///     Ok(value) // writes where the settings are kept
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = Cache::builder().build().await?;
+/// assert_eq!(setting(&cache, "limit").await?, 0);
+/// change(&cache, "limit", 7).await?;
+/// assert_eq!(setting::peek(&cache, "limit").await, Some(7));
+/// # Ok(()) }
+/// ```
+pub use sea_orm_cache_macros::cache_put;
+
+/// # Example
+///
+/// ```
 /// mod note {
 ///     use sea_orm::{ActiveValue::Set, entity::prelude::*};
 ///     use sea_orm_cache::cache_hooks;

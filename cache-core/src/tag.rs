@@ -83,6 +83,12 @@ impl Tag {
         Self(Arc::from("*"))
     }
 
+    /// Whether whole groups of entries depend on the tag besides tags of their own: `*`, `post:*`, `post.*`, `post:+`.
+    pub(crate) fn is_wide(&self) -> bool {
+        let text = self.as_str();
+        text == "*" || !text.starts_with('#') && [":*", ".*", ":+"].iter().any(|end| text.ends_with(end))
+    }
+
     /// What the tag belongs to.
     pub(crate) fn of(&self) -> TagOf<'_> {
         match self.as_str() {
@@ -237,6 +243,8 @@ mod tests {
         assert_eq!(Tag::indexes("post").as_str(), "post.*");
         assert_eq!(Tag::named("feed:42").as_str(), "#feed:42");
         assert_eq!(Tag::all().as_str(), "*");
+        assert!([Tag::all(), Tag::rows("post"), Tag::births("post"), Tag::indexes("post")].iter().all(Tag::is_wide));
+        assert!(![Tag::named("a:*"), Tag::row("post", &["*"]), Tag::table("post")].iter().any(Tag::is_wide));
         for tag in [Tag::table("Post"), Tag::row("post", &["7"]), Tag::births("post"), Tag::index("post", "a", "b")] {
             assert_eq!(tag.of(), TagOf::Table("post"));
         }

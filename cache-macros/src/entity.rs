@@ -20,6 +20,7 @@ const NOT_A_MODEL: &str = "`CachedEntity` is derived on the `Model` of an entity
 struct Declared {
     indexes: Vec<Ident>,
     cascades: Vec<(Target, Ident)>,
+    write_through: Option<Ident>,
 }
 
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
@@ -69,15 +70,24 @@ fn parse(attr: &Attribute, declared: &mut Declared, errors: &mut Errors) {
 
 fn argument(declared: &mut Declared, input: ParseStream<'_>) -> syn::Result<()> {
     let Ok(name) = input.call(Ident::parse_any) else {
-        return Err(input.error("expected `index(column)` or `cascade(Post(author_id = id))`"));
+        return Err(input.error("expected `index(column)`, `cascade(Post(author_id = id))` or `write_through`"));
     };
     let example = match name.to_string().as_str() {
         "index" => "index(author_id)",
         "cascade" => "cascade(Post(author_id = id))",
+        "write_through" => {
+            if input.peek(token::Paren) || input.peek(Token![=]) {
+                return Err(input.error("`write_through` stands alone: write `#[cached_entity(write_through)]`"));
+            }
+            if declared.write_through.replace(name.clone()).is_some() {
+                return Err(syn::Error::new(name.span(), "`write_through` is said already: keep one of them"));
+            }
+            return Ok(());
+        }
         other => {
-            let hint = hint(other, &["index", "cascade"]);
+            let hint = hint(other, &["index", "cascade", "write_through"]);
             let text = format!(
-                "unknown argument `{other}`: {hint}the arguments are `index(column)` and `cascade(Post(author_id = id))`"
+                "unknown argument `{other}`: {hint}the arguments are `index(column)`, `cascade(Post(author_id = id))` and `write_through`"
             );
             return Err(syn::Error::new(name.span(), text));
         }
@@ -148,6 +158,15 @@ fn expand(input: &DeriveInput, declared: &Declared) -> TokenStream {
         let own = column(&entity, own);
         Some(quote!(#private::Cascade::new(#dependent, #own)))
     });
+    let write_through = declared.write_through.as_ref().map(|name| {
+        // At the argument, so that a model without serde's traits is an error there.
+        let made = quote_spanned!(name.span()=> #private::write_through::<Self>());
+        quote! {
+            fn cached_write_through() -> ::core::option::Option<#private::WriteThrough> {
+                ::core::option::Option::Some(#made)
+            }
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #private::CachedEntity for #entity {
@@ -158,6 +177,8 @@ fn expand(input: &DeriveInput, declared: &Declared) -> TokenStream {
             fn cached_cascades() -> ::std::vec::Vec<#private::Cascade> {
                 ::std::vec![#(#cascades),*]
             }
+
+            #write_through
         }
 
         #private::inventory::submit! { #private::EntityRegistration::of::<#entity>() }
@@ -178,6 +199,26 @@ mod tests {
         for part in [":: AuthorId", ":: Slug", ":: PostId", "Cascade :: new", "EntityRegistration :: of"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn write_through_is_a_word_of_its_own() {
+        let text = |tokens| derive(tokens).to_string();
+        let through = text(quote! {
+            #[cached_entity(index(slug), write_through)]
+            pub struct Model { pub id: i32, pub slug: String }
+        });
+        assert!(through.contains("fn cached_write_through") && !through.contains("compile_error"), "{through}");
+        let twice = text(quote! {
+            #[cached_entity(write_through, write_through)]
+            pub struct Model { pub id: i32 }
+        });
+        assert!(twice.contains("said already"), "{twice}");
+        let valued = text(quote! {
+            #[cached_entity(write_through = true)]
+            pub struct Model { pub id: i32 }
+        });
+        assert!(valued.contains("stands alone"), "{valued}");
     }
 
     #[test]

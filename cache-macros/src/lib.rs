@@ -8,6 +8,7 @@ mod common;
 mod entity;
 mod hooks;
 mod invalidates;
+mod put;
 
 use proc_macro::TokenStream;
 
@@ -109,6 +110,20 @@ pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
     invalidates::invalidates(args.into(), &item.into()).into()
 }
 
+/// Stores what a writing async function returns in the entry of a cached function: write-through.
+///
+/// `#[cache_put(find_user(user.id))]` names the entry as a call of the cached function without its connection, made of this function's
+/// arguments. This function returns what that one would now return (or the model where that one returns an `Option` of it), in `Ok` or
+/// plainly. The entry's row, index value and names are pending while the body runs, and stale afterwards whatever comes out; the value is
+/// stored if no other write of them came between. Statements and transactions inside, on the same task, count as part of this one write.
+///
+/// The cached function needs `invalidate_on` or `tags`, and has to be a free function. In a transaction of the caller's the body simply runs.
+/// `connection = name` and `cache = expr` are as for `#[cached]`.
+#[proc_macro_attribute]
+pub fn cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
+    put::cache_put(args.into(), &item.into()).into()
+}
+
 /// Adds the cache to the hooks of an entity, for writes through connections that are not wrapped.
 ///
 /// Your own hooks in the same block run as before: `before_*` before the cache's part, `after_*` behind it.
@@ -120,7 +135,8 @@ pub fn cache_hooks(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Declares index columns and cascades of an entity, on its `Model`.
 ///
 /// `index(email)`: functions may depend on `User(email = email)`. `cascade(Post(author_id = id))`: who depends on posts of an author depends on that
-/// author's row as well.
+/// author's row as well. `write_through`: a row that an insert or update returns whole, as `ActiveModel::save` asks for it where the database knows
+/// `RETURNING`, becomes the entry that `User::find_by_id(7).cached(..)` reads; the model needs `Serialize` and `Deserialize`.
 #[proc_macro_derive(CachedEntity, attributes(cached_entity))]
 pub fn cached_entity(input: TokenStream) -> TokenStream {
     entity::derive(input.into()).into()

@@ -7,7 +7,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     cache::Cache,
-    engine::call::{DIRECT, Deps, Read},
+    engine::{
+        Slot,
+        call::{DIRECT, Deps, Presence, Read},
+    },
     envelope::Wire,
     error::Error,
     key::{KeyText, plain_key},
@@ -79,6 +82,49 @@ impl Cache {
         let policy = PolicyOverride { ttl: Some(ttl), ..PolicyOverride::NONE };
         let Ok(_stored) =
             self.refresh(direct::<T, Infallible>(&key, &policy), || deps(tags), |_| async { Ok(value) }).await;
+    }
+
+    /// Runs `write`, and stores the value it returns at `key`: write-through. What the entry depends on, `tags`, is pending while `write`
+    /// runs and stale afterwards, whatever comes out.
+    ///
+    /// The value is stored only if it is certain to be the latest: no other write of these tags overlapped this one, the remote tier
+    /// was there, and the value is `Ok`. Else the entry is stale, and the next read loads. `write` must write everything that it
+    /// writes before it returns, and return what a load of this entry would then find. Writes through a `CachedConnection` inside,
+    /// on the same task, count as part of this one; a closure that is handed a transaction commits it itself.
+    /// `ttl` is what a load of this entry would use.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use sea_orm_cache::Cache;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = Cache::builder().build().await?;
+    /// let save = async || Ok::<_, Infallible>(42); // writes the answer down, and returns it
+    /// cache.put_through("answer", ["deep-thought"], Duration::from_secs(60), save).await?;
+    /// assert_eq!(cache.get::<i32>("answer").await, Some(42));
+    /// assert_eq!(cache.stats().write_through, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`. With [`WhenRemoteIsDown::Refuse`](crate::WhenRemoteIsDown::Refuse) it is the statements inside that are refused.
+    pub async fn put_through<T, E, I, W, Fut>(&self, key: &str, tags: I, ttl: Duration, write: W) -> Result<T, E>
+    where
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+        I: IntoIterator,
+        I::Item: Into<Tag>,
+        W: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let slot = Slot {
+            function: &DIRECT,
+            key: plain_key(PREFIX, key),
+            policy: PolicyOverride { ttl: Some(ttl), ..PolicyOverride::NONE },
+            wire: Some(Wire::<T>::SERDE),
+            presence: |_| Presence::Unknown,
+            deps: deps(tags),
+        };
+        self.engine.put_around(slot, None, async { write().await }, |result| result.as_ref().ok().cloned()).await
     }
 
     /// Removes the entry at `key` on every node; returns whether the remote tier had it (without one: `false`).

@@ -194,15 +194,41 @@ impl Pins {
         }
         self.0.push(cell);
     }
+
+    /// The sequences of the pinned cells, to be taken before the request is sent that ends the write.
+    pub(crate) fn sequences(&self) -> Vec<Sequence> {
+        self.0.iter().map(|cell| cell.sequence()).collect()
+    }
+
+    /// Ends the pins. Where the end of the write has left a version behind, the cell takes it over, unless something else touched the
+    /// cell since that end was asked for. Returns the cells' sequences from then on.
+    pub(crate) fn settle(mut self, sent_at: &[Sequence], left: impl Fn(&Tag) -> Option<u64>) -> Vec<(Tag, Sequence)> {
+        let cells = std::mem::take(&mut self.0);
+        let settled = cells.iter().zip(sent_at).map(|(cell, sent_at)| {
+            let mut slow = cell.slow();
+            let untouched = slow.pins == 1 && slow.sequence == *sent_at;
+            slow.unpin();
+            if let Some(version) = left(&cell.tag).filter(|_| untouched) {
+                cell.set(&slow, version);
+            }
+            (cell.tag.clone(), slow.sequence)
+        });
+        settled.collect()
+    }
+}
+
+impl Slow {
+    fn unpin(&mut self) {
+        self.pins = self.pins.saturating_sub(1);
+        self.sequence += 1;
+        self.unpinned_at = self.sequence;
+    }
 }
 
 impl Drop for Pins {
     fn drop(&mut self) {
         for cell in &self.0 {
-            let mut slow = cell.slow();
-            slow.pins = slow.pins.saturating_sub(1);
-            slow.sequence += 1;
-            slow.unpinned_at = slow.sequence;
+            cell.slow().unpin();
         }
     }
 }
@@ -260,6 +286,29 @@ mod tests {
         assert_eq!(cells.changes(), touched, "nobody held a version");
         Pins::new().add(Arc::clone(&cell), Moment::ZERO);
         assert_ne!(cells.changes(), touched);
+    }
+
+    #[test]
+    fn a_version_left_behind_is_taken_over_unless_something_came_between() {
+        let cells = Cells::new();
+        let cell = cells.cell(&Tag::table("post"));
+        let settle = |touched: bool, twice: bool| {
+            let (mut pins, mut other) = (Pins::new(), Pins::new());
+            pins.add(Arc::clone(&cell), Moment::ZERO);
+            if twice {
+                other.add(Arc::clone(&cell), Moment::ZERO);
+            }
+            let sent = pins.sequences();
+            if touched {
+                cell.touch(Moment::ZERO);
+            }
+            let settled = pins.settle(&sent, |_| Some(7));
+            assert_eq!(settled.first().map(|(_, sequence)| *sequence), Some(cell.sequence()));
+            (cell.version(), cell.is_pinned())
+        };
+        assert_eq!(settle(false, false), (7, false));
+        assert_eq!(settle(true, false), (0, false));
+        assert_eq!(settle(false, true), (0, true));
     }
 
     #[test]

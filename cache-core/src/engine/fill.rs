@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How much longer than the longest entry a captured tag is kept: room for the load itself. A tag that ends sooner costs a miss.
-const CAPTURE_MARGIN: Duration = Duration::from_secs(60);
+pub(super) const CAPTURE_MARGIN: Duration = Duration::from_secs(60);
 
 /// A tag's version as it was before the load.
 #[derive(Clone)]
@@ -224,7 +224,7 @@ impl Engine {
         Ok(captured)
     }
 
-    fn meta<T: 'static, E>(
+    pub(super) fn meta<T: 'static, E>(
         &self,
         read: &Read<'_, T, E>,
         policy: &Policy,
@@ -255,7 +255,7 @@ impl Engine {
 }
 
 /// The tags that matter for a value of this presence.
-fn recorded(captured: &[Captured], deps: &Deps, presence: Presence) -> Box<[Recorded]> {
+pub(super) fn recorded(captured: &[Captured], deps: &Deps, presence: Presence) -> Box<[Recorded]> {
     captured
         .iter()
         .filter(|tag| deps.matters(tag.cell.tag(), presence))

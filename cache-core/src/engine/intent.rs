@@ -6,10 +6,17 @@ use tracing::Instrument;
 
 use crate::{
     clock::Moment,
-    engine::{Engine, cells::Pins, deferred::Invalidation, mutation::Mutation, settings::WhenRemoteIsDown},
+    engine::{
+        Engine,
+        around::Around,
+        cells::{Pins, Sequence},
+        deferred::Invalidation,
+        mutation::Mutation,
+        settings::WhenRemoteIsDown,
+    },
     error::{Error, ErrorKind},
-    event::Event,
-    ports::{EndWith, IntentId},
+    event::{Event, PutRefusal},
+    ports::{EndWith, Ended, IntentId},
     tag::Tag,
     telemetry::spans,
 };
@@ -28,6 +35,8 @@ const RENEWALS_PER_LEASE: u32 = 3;
 pub(crate) struct WriteIntent {
     engine: Arc<Engine>,
     tags: Vec<Tag>,
+    /// An intent around this one, and the tags that are left to it.
+    around: Option<(Arc<Around>, Vec<Tag>)>,
     pins: Pins,
     id: IntentId,
     /// Whether the remote tier holds the intent.
@@ -35,6 +44,8 @@ pub(crate) struct WriteIntent {
     /// Until when it is known to, by this node's own clock.
     until: Moment,
     finished: bool,
+    /// Whether the remote tier may have let the intent go, and taken it up again, while the commit was in the air.
+    gap: bool,
     /// Whether this is the attempt in the background that a dropped intent is handed to; there is only one.
     in_background: bool,
 }
@@ -78,16 +89,19 @@ impl Engine {
             self.warn_once("a write touched more than 1024 tags: every entry is made stale");
             tags = vec![Tag::all()];
         }
+        let around = Around::share(self, &mut tags);
         let mut pins = Pins::new();
         self.pin(&mut pins, &tags);
         WriteIntent {
             engine: Arc::clone(self),
             tags,
+            around,
             pins,
             id: rand::random(),
             reached: false,
             until: Moment::ZERO,
             finished: false,
+            gap: false,
             in_background: false,
         }
     }
@@ -95,6 +109,9 @@ impl Engine {
     /// Makes tags stale: at once, or after they were kept pending until replicas have caught up. An id that holds nothing does
     /// the same as one that does.
     pub(super) async fn end(self: &Arc<Self>, tags: &[Tag], id: IntentId) -> Result<(), Error> {
+        if tags.is_empty() {
+            return Ok(());
+        }
         let settle = self.settings.settle;
         if settle.is_zero() {
             return self.remote.end_intent(tags, id, EndWith::Absent).await.map(|_| ());
@@ -120,9 +137,27 @@ impl Engine {
 }
 
 impl WriteIntent {
-    /// What is pending.
+    /// What is pending, the tags left to an intent around this one included.
+    pub(crate) fn all_tags(&self) -> Vec<Tag> {
+        let shared = self.around.iter().flat_map(|(_, shared)| shared);
+        self.tags.iter().chain(shared).cloned().collect()
+    }
+
+    /// The tags that this intent itself ends.
     pub(crate) fn tags(&self) -> &[Tag] {
         &self.tags
+    }
+
+    /// Lets intents that are begun while this one is held, on the task that runs inside, leave its tags to it.
+    pub(crate) fn as_around(&self) -> Arc<Around> {
+        Around::new(&self.engine, self.id, &self.tags)
+    }
+
+    /// Nobody will learn what became of the write.
+    pub(crate) fn outcome_is_unknown(&self) {
+        if let Some((around, _)) = &self.around {
+            around.lost_a_write();
+        }
     }
 
     /// Whether the remote tier holds the intent. If not, a crash before [`finish`](WriteIntent::finish) would lose it.
@@ -147,14 +182,20 @@ impl WriteIntent {
         if !self.reached {
             return Ok(commit.await);
         }
-        let engine = Arc::clone(&self.engine);
+        let Self { engine, tags, id, gap, .. } = self;
         let renewals = async {
             loop {
                 engine.clock.sleep(lease / RENEWALS_PER_LEASE).await;
-                if mutation != Some(Mutation::CommitAfterLease)
-                    && let Err(error) = engine.remote.begin_intent(&self.tags, self.id, lease).await
-                {
-                    engine.remote_failed("renew a write intent", &error);
+                if mutation == Some(Mutation::CommitAfterLease) || tags.is_empty() {
+                    continue;
+                }
+                match engine.remote.begin_intent(tags, *id, lease).await {
+                    Ok(held) => *gap |= held.contains(&false),
+                    Err(error) => {
+                        // It may have come too late all the same.
+                        *gap = true;
+                        engine.remote_failed("renew a write intent", &error);
+                    }
                 }
             }
         };
@@ -176,7 +217,7 @@ impl WriteIntent {
         self.finished = true;
         match ended {
             Ok(()) => {
-                self.engine.tell(&Event::Invalidated { tags: &self.tags });
+                self.tell_invalidated();
                 Invalidation::Done
             }
             Err(error) => {
@@ -187,12 +228,85 @@ impl WriteIntent {
         }
     }
 
+    fn tell_invalidated(&self) {
+        if !self.tags.is_empty() {
+            self.engine.tell(&Event::Invalidated { tags: &self.tags });
+        }
+    }
+
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Why the end of this intent cannot leave versions behind, if it cannot.
+    pub(super) fn leaves_nothing(&self) -> Option<PutRefusal> {
+        if !self.engine.settings.settle.is_zero() {
+            return Some(PutRefusal::Settling);
+        }
+        if !self.reached {
+            return Some(PutRefusal::RemoteDown);
+        }
+        self.gap.then_some(PutRefusal::Expired)
+    }
+
+    /// Ends the write as [`finish`](WriteIntent::finish) does, except that the tags in `wanted` end as `with` says. Returns how each of
+    /// these ended, and the sequences of the cells from then on; `None` if the remote tier did not say so of all tags.
+    pub(super) async fn finish_leaving(
+        mut self,
+        wanted: &[Tag],
+        with: EndWith,
+    ) -> (Invalidation, Option<(Vec<Ended>, Vec<(Tag, Sequence)>)>) {
+        self.engine.counters.invalidations.add(self.tags.len() as u64);
+        self.engine.figures.wrote(&self.tags);
+        let rest: Vec<Tag> = self.tags.iter().filter(|tag| !wanted.contains(tag)).cloned().collect();
+        let sent_at = self.pins.sequences();
+        let end = async |tags: &[Tag], with| match tags {
+            [] => Ok(Vec::new()),
+            tags => self.engine.remote.end_intent(tags, self.id, with).await,
+        };
+        let (left, ended) = futures_util::future::join(end(wanted, with), end(&rest, EndWith::Absent)).await;
+        self.finished = true;
+        match left.and_then(|left| ended.map(|_| left)) {
+            Ok(left) => {
+                let EndWith::Version { version, .. } = with else { return (Invalidation::Done, None) };
+                let pins = std::mem::replace(&mut self.pins, Pins::new());
+                let is_left = |tag: &Tag| {
+                    let at = wanted.iter().position(|wanted| wanted == tag)?;
+                    (*left.get(at)? == (Ended::Held { stored: true })).then_some(version)
+                };
+                let sequences = pins.settle(&sent_at, is_left);
+                self.tell_invalidated();
+                (Invalidation::Done, Some((left, sequences)))
+            }
+            Err(error) => {
+                // Pinned by the queue before this intent's own pins go.
+                self.engine.defer(&self.tags, &error);
+                (Invalidation::Deferred, None)
+            }
+        }
+    }
+
     /// Tells the remote tier. Fails only if it cannot be reached and the cache is set to refuse the write.
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         let lease = self.engine.settings.intent_lease;
         // The lease is counted from before the request was sent.
         let sent = self.engine.clock.now();
-        match self.engine.remote.begin_intent(&self.tags, self.id, lease).await {
+        let begin = async |tags: &[Tag], id| match tags {
+            [] => Ok(Vec::new()),
+            tags => self.engine.remote.begin_intent(tags, id, lease).await,
+        };
+        let begun = match &self.around {
+            None => begin(&self.tags, self.id).await,
+            Some((around, shared)) => {
+                let (own, renewed) =
+                    futures_util::future::join(begin(&self.tags, self.id), begin(shared, around.id)).await;
+                if !renewed.as_ref().is_ok_and(|held| held.iter().all(|held| *held)) {
+                    around.had_a_gap();
+                }
+                own.and_then(|own| renewed.map(|_| own))
+            }
+        };
+        match begun {
             Ok(_) => {
                 self.reached = true;
                 self.until = sent.after(lease);
@@ -222,14 +336,17 @@ impl Drop for WriteIntent {
             return;
         }
         // Cancelled, or the connection was lost: the write may have been committed.
+        self.outcome_is_unknown();
         let rest = Self {
             engine: Arc::clone(&self.engine),
             tags: std::mem::take(&mut self.tags),
+            around: self.around.take(),
             pins: std::mem::replace(&mut self.pins, Pins::new()),
             id: self.id,
             reached: self.reached,
             until: self.until,
             finished: false,
+            gap: self.gap,
             in_background: true,
         };
         let _unless_closed = self.engine.tasks.spawn(async move {

@@ -1,5 +1,6 @@
 //! The engine: reads, fills and invalidations over ports. It knows no SQL, no Redis and no SeaORM.
 
+mod around;
 mod batch;
 mod breaker;
 mod bus;
@@ -20,9 +21,11 @@ mod load;
 mod lock;
 mod lookup;
 mod mutation;
+mod pending;
 mod places;
 #[cfg(feature = "metrics")]
 mod publish;
+mod putting;
 mod read;
 mod refresh;
 mod remove;
@@ -32,6 +35,7 @@ mod settings;
 mod stats;
 mod store;
 mod tasks;
+mod through;
 mod turns;
 mod weight;
 
@@ -63,9 +67,12 @@ pub use self::{
 };
 pub(crate) use self::{
     entry::{StoredEntry, left_local_tier},
+    fill::Captured,
     intent::WriteIntent,
+    pending::Pending,
     settings::EngineSettings,
     tasks::blocking,
+    through::{Put, PutValue, Slot, Written},
     weight::Weighers,
 };
 use crate::{

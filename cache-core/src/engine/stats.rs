@@ -116,6 +116,10 @@ counters! {
         fills: Counter,
         /// Values loaded and not stored.
         fills_refused: Counter,
+        /// Values that their writer stored itself.
+        write_through: Counter,
+        /// Values that their writer could not store: another write came between, or the remote tier did not answer.
+        write_through_refused: Counter,
     }
     node {
         /// Tags made stale by this node.

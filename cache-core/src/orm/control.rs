@@ -14,14 +14,18 @@ pub(super) struct Control {
     pub(super) ends_foreign_transaction: bool,
     /// It is one statement that writes rows, and may run inside a transaction.
     pub(super) is_transactional: bool,
+    /// It undoes nothing that was written before: no part of it rolls back, as far as its words are known.
+    pub(super) keeps_rows: bool,
 }
 
 impl Control {
     pub(super) fn of(backend: DbBackend, sql: &str) -> Self {
         let mut control = Self::default();
         if is_one_select(sql) {
+            control.keeps_rows = true;
             return control;
         }
+        control.keeps_rows = true;
         let mut ends = false;
         let mut statements = 0;
         let mut rows_only = true;
@@ -33,6 +37,7 @@ impl Control {
             ends |= is(&["commit", "end"]) || (is(&["prepare"]) && mentions_transaction(statement));
             control.commits |= backend == DbBackend::MySql && is(&MYSQL_COMMITS);
             rows_only &= is(&ROWS);
+            control.keeps_rows &= is(&ROWS) || is(&["select", "savepoint", "release", "values", "table"]);
         }
         control.commits |= ends;
         control.ends_foreign_transaction = ends && !control.begins;

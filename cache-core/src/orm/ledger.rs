@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::tag_set::TagSet;
+use super::{puts::Puts, tag_set::TagSet};
 use crate::tag::Tag;
 
 type Shared = Arc<Mutex<TagSet>>;
@@ -33,6 +33,10 @@ pub(super) struct Ledger {
     /// `None` of the outermost transaction.
     savepoint: Option<u64>,
     order: Arc<Mutex<Order>>,
+    /// Shared by the whole transaction.
+    puts: Arc<Puts>,
+    /// Whether the savepoint was released.
+    released: bool,
 }
 
 impl Ledger {
@@ -45,6 +49,8 @@ impl Ledger {
             in_doubt: false,
             savepoint: None,
             order: Arc::default(),
+            puts: Arc::default(),
+            released: false,
         }
     }
 
@@ -63,6 +69,8 @@ impl Ledger {
             in_doubt: false,
             savepoint: Some(id),
             order: Arc::clone(&self.order),
+            puts: Arc::clone(&self.puts),
+            released: false,
         }
     }
 
@@ -71,7 +79,19 @@ impl Ledger {
     }
 
     pub(super) fn add(&self, tags: impl IntoIterator<Item = Tag>) {
+        let tags: Vec<Tag> = tags.into_iter().collect();
+        self.puts.touch(&tags);
         lock(&self.own).extend(tags);
+    }
+
+    /// The values that the transaction may store when it commits.
+    pub(super) fn puts(&self) -> &Puts {
+        &self.puts
+    }
+
+    /// The savepoint is released: what was written inside is the parent's now.
+    pub(super) fn release(&mut self) {
+        self.released = true;
     }
 
     pub(super) fn to_vec(&self) -> Vec<Tag> {
@@ -127,6 +147,9 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         self.end();
+        if self.savepoint.is_some() && !self.released {
+            self.puts.clear();
+        }
         let disordered = self.order().disordered;
         let heir = if disordered { self.ancestors.first().or(self.parent.as_ref()) } else { self.parent.as_ref() };
         if let Some(heir) = heir.filter(|_| self.in_doubt || disordered) {

@@ -14,7 +14,7 @@ mod observe;
 mod outbox;
 #[cfg(feature = "migration")]
 mod outbox_migration;
-pub(crate) mod pending;
+mod puts;
 mod query;
 pub(crate) mod recognise;
 pub(crate) mod registry;
@@ -28,6 +28,7 @@ mod savepoint;
 mod schema_sync;
 mod stream;
 mod tag_set;
+pub(crate) mod through;
 mod transaction;
 mod transaction_traits;
 pub(crate) mod values;
@@ -49,6 +50,7 @@ pub use self::{
         register_view,
     },
     stream::CachedStream,
+    through::WriteThrough,
     transaction::CachedTransaction,
     values::ColumnClass,
 };

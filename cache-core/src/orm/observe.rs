@@ -6,6 +6,7 @@ use super::{
     analysis::{Preimage, analyze},
     control::Control,
     savepoint::Savepoint,
+    through::Through,
 };
 use crate::{cache::Cache, engine::LoadScope, tag::Tag};
 
@@ -44,6 +45,8 @@ pub(super) struct Plan {
     pub(super) look: Option<Look>,
     /// Whether a transaction can be put around it.
     pub(super) transactional: bool,
+    /// The rows that it returns may be stored.
+    pub(super) through: Option<Through>,
 }
 
 /// A look at the rows that a statement is about to write, for the index values they have before.
@@ -72,7 +75,7 @@ impl Observed {
         let control = Control::of(backend, sql);
         if control.ends_foreign_transaction {
             // It makes visible what statements before it wrote, and which they were is not known.
-            let plan = Plan { tags: vec![Tag::all()], look: None, transactional: false };
+            let plan = Plan { tags: vec![Tag::all()], look: None, transactional: false, through: None };
             return Self { control, effect: Effect::Write(Box::new(plan)), warning: None };
         }
         let analysis = analyze(backend, sql);
@@ -83,7 +86,11 @@ impl Observed {
                 Some(preimage) if transactional => (preimage.always(), Some(Look(preimage))),
                 _ => (written.tags, None),
             };
-            Effect::Write(Box::new(Plan { tags, look, transactional }))
+            let through = analysis
+                .written_through()
+                .filter(|(how, _)| transactional && how.is_returned_by(backend, sql))
+                .map(|(how, info)| Through { how, table: info.table().into() });
+            Effect::Write(Box::new(Plan { tags, look, transactional, through }))
         } else if for_load {
             Effect::Read(analysis.read_tags(values).map_or(Reads::Unknown, Reads::Tags))
         } else {

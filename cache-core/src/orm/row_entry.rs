@@ -11,7 +11,8 @@ use std::{
 
 use sea_orm::{
     ColumnTrait, DbBackend, DbErr, EntityTrait, Iterable, PrimaryKeyToColumn, PrimaryKeyTrait, QueryFilter, QueryTrait,
-    Statement, Value, sea_query::IntoValueTuple,
+    Statement, Value,
+    sea_query::{Alias, IntoValueTuple, Query},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -32,6 +33,8 @@ struct RowKind {
     function: &'static Function,
     /// `find_by_id(..).one(..)` as text, by backend; `None` if the entity's own `find` leaves rows out.
     selects: [OnceLock<Option<String>>; 3],
+    /// What SeaORM writes behind `RETURNING` for the whole model, by backend.
+    returnings: [OnceLock<Option<String>>; 3],
 }
 
 /// One for each entity that is used, for as long as the process lives: events and entries name the function by reference.
@@ -45,7 +48,7 @@ fn kind_of<E: EntityTrait>() -> &'static RowKind {
     KINDS.write().unwrap_or_else(PoisonError::into_inner).entry(id).or_insert_with(|| {
         let name = Box::leak(format!("row:{}", E::default().table_name().to_lowercase()).into_boxed_str());
         let function = Box::leak(Box::new(Function::new("sea_orm_cache", name, 1, PolicyOverride::NONE)));
-        Box::leak(Box::new(RowKind { function, selects: Default::default() }))
+        Box::leak(Box::new(RowKind { function, selects: Default::default(), returnings: Default::default() }))
     })
 }
 
@@ -86,6 +89,11 @@ impl Row {
         let prefix = format!("{}:{:x}:", function.name(), schema.unwrap_or_default());
         let key = encode_key(&prefix, &parts).ok()?;
         Some(Self { function, key, values, add_deps: deps::row_dep_by_values::<E> })
+    }
+
+    /// In whose name the entry is kept.
+    pub(crate) fn function(&self) -> &'static Function {
+        self.function
     }
 
     /// The entry's key, without the namespace.
@@ -173,15 +181,28 @@ impl Part {
     }
 }
 
+fn place_of(backend: DbBackend) -> Option<usize> {
+    match backend {
+        DbBackend::MySql => Some(0),
+        DbBackend::Postgres => Some(1),
+        DbBackend::Sqlite => Some(2),
+        _ => None,
+    }
+}
+
+/// What SeaORM writes behind `RETURNING` where it wants the whole model.
+pub(super) fn returning_text<E: EntityTrait>(backend: DbBackend) -> Option<&'static str> {
+    let text = kind_of::<E>().returnings.get(place_of(backend)?)?.get_or_init(|| {
+        let columns = E::Column::iter().map(|column| column.select_as(column.into_returning_expr(backend)));
+        let mut delete = Query::delete();
+        delete.from_table(Alias::new("t")).returning(Query::returning().exprs(columns));
+        Some(backend.build(&delete).sql.rsplit_once(" RETURNING ")?.1.to_owned())
+    });
+    text.as_deref()
+}
+
 fn select_text<E: EntityTrait>(backend: DbBackend) -> Option<&'static str> {
-    let kind = kind_of::<E>();
-    let at = match backend {
-        DbBackend::MySql => 0,
-        DbBackend::Postgres => 1,
-        DbBackend::Sqlite => 2,
-        _ => return None,
-    };
-    let text = kind.selects.get(at)?.get_or_init(|| {
+    let text = kind_of::<E>().selects.get(place_of(backend)?)?.get_or_init(|| {
         let mut select = E::find();
         let all = select.build(backend).sql;
         if [" WHERE ", " JOIN ", " LIMIT "].iter().any(|narrower| all.contains(narrower)) {

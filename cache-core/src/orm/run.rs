@@ -13,6 +13,11 @@ pub(super) trait Run: Send + Sized {
     /// Whether the caller gets to see rows.
     const RETURNS_ROWS: bool;
 
+    /// The rows that the caller gets to see.
+    fn rows(_: &Self::Output) -> &[QueryResult] {
+        &[]
+    }
+
     /// What is known of the statement.
     fn observed(&self, backend: DbBackend, for_load: bool) -> Observed;
 
@@ -61,6 +66,10 @@ impl Run for QueryOne {
     type Output = Option<QueryResult>;
     const RETURNS_ROWS: bool = true;
 
+    fn rows(output: &Option<QueryResult>) -> &[QueryResult] {
+        output.as_slice()
+    }
+
     fn observed(&self, _: DbBackend, for_load: bool) -> Observed {
         Observed::statement(&self.0, for_load)
     }
@@ -79,6 +88,10 @@ impl Run for QueryOne {
 impl Run for QueryAll {
     type Output = Vec<QueryResult>;
     const RETURNS_ROWS: bool = true;
+
+    fn rows(output: &Vec<QueryResult>) -> &[QueryResult] {
+        output
+    }
 
     fn observed(&self, _: DbBackend, for_load: bool) -> Observed {
         Observed::statement(&self.0, for_load)

@@ -45,7 +45,7 @@ impl CachedStream {
         }
         let mut intent = writer.begin(plan.tags).await?;
         if writer.needs_outbox(&intent) {
-            let rows = write::with_intent(writer, db, intent, plan.transactional, QueryAll(statement)).await?;
+            let rows = write::with_intent(writer, db, intent, plan.transactional, None, QueryAll(statement)).await?;
             return Ok(Self(Kind::Done(rows.into_iter())));
         }
         // The statement is sent when the first row is asked for.
@@ -68,7 +68,7 @@ impl CachedStream {
                 Ok(())
             };
             let result = writer.hold(&mut intent, sending).await.flatten();
-            let _outcome = writer.conclude(intent, &result, false).await;
+            let _outcome = writer.conclude(intent, &result, false, Vec::new()).await;
             if let Err(error) = result {
                 let _unless_dropped = sender.send(Err(error)).await;
             }

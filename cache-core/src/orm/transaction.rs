@@ -17,8 +17,9 @@ use sea_orm::{
 
 use super::{
     ledger::Ledger,
-    observe::{Effect, Observed, Plan, Reads},
+    observe::{Effect, Look, Observed, Plan, Reads},
     run::Run,
+    through::{Leaving, Through},
     writer::Writer,
 };
 use crate::{
@@ -112,9 +113,15 @@ impl CachedTransaction {
     }
 
     /// The transaction inside. The cache does not hear of what is written through it; name it with
-    /// [`invalidate`](CachedTransaction::invalidate).
+    /// [`invalidate`](CachedTransaction::invalidate). From then on nothing that this transaction writes is stored by write-through.
     #[must_use]
     pub fn inner(&self) -> &DatabaseTransaction {
+        self.ledger.puts().spoil();
+        &self.inner
+    }
+
+    /// The same for what sends nothing.
+    pub(super) fn bare(&self) -> &DatabaseTransaction {
         &self.inner
     }
 
@@ -162,18 +169,21 @@ impl CachedTransaction {
         ledger.end();
         if ledger.is_nested() && (ledger.is_outlived() || whole.committed_early.load(Ordering::Acquire)) {
             // This may be what the driver takes for the end of the whole transaction.
-            return writer.commit(inner, ledger.to_vec_with_parents()).await;
+            return writer.commit(inner, ledger.to_vec_with_parents(), Vec::new()).await;
         }
         let tags = ledger.to_vec();
         if ledger.is_nested() {
             inner.commit().await?;
+            ledger.release();
             return Ok(if tags.is_empty() { Invalidation::Done } else { Invalidation::Deferred });
         }
         if tags.is_empty() {
             inner.commit().await?;
             return Ok(Invalidation::Done);
         }
-        writer.commit(inner, tags).await
+        let early = whole.committed_early.load(Ordering::Acquire);
+        let written = if early { Vec::new() } else { ledger.puts().take() };
+        writer.commit(inner, tags, written).await
     }
 
     /// Rolls back: nothing that this transaction wrote is made stale.
@@ -260,9 +270,20 @@ impl CachedTransaction {
     pub(super) async fn observe<R: Run>(&self, statement: R) -> Result<R::Output, DbErr> {
         let observed = statement.observed(backend(&self.inner), self.for_load());
         let _turn = self.whole.turn.lock().await;
+        let puts = self.ledger.puts();
+        if !observed.control.keeps_rows {
+            puts.clear();
+        }
+        let running = puts.running();
+        let output = self.observe_in_turn(observed, statement).await?;
+        running.done();
+        Ok(output)
+    }
+
+    async fn observe_in_turn<R: Run>(&self, observed: Observed, statement: R) -> Result<R::Output, DbErr> {
         let commits = observed.control.commits;
         let at_once = commits || self.whole.committed_early.load(Ordering::Acquire);
-        let Plan { tags, look, .. } = match observed.effect(self.cache()) {
+        let Plan { tags, look, through, .. } = match observed.effect(self.cache()) {
             // Once nothing waits for the end, there is no transaction to look in; a mock's answers are the user's.
             Effect::Write(plan) if at_once || self.whole.is_mock => plan.without_look(),
             Effect::Write(plan) => *plan,
@@ -272,11 +293,26 @@ impl CachedTransaction {
             }
         };
         self.whole.has_written.store(true, Ordering::Release);
+        let leaving = match through.filter(|_| !at_once) {
+            Some(Through { how, table }) => Some(Leaving::before(self.cache(), how, &table, &tags).await),
+            None => None,
+        };
         // Added before the statement runs, since any await may be the last line that does.
         self.ledger.add(tags);
-        let Some(look) = look else {
-            return if at_once { self.run_committing(statement).await } else { statement.run(&self.inner).await };
-        };
+        if at_once {
+            self.ledger.puts().spoil();
+            return self.run_committing(statement).await;
+        }
+        let output = self.run_looking(look, statement).await?;
+        if let Some(leaving) = leaving {
+            // After the statement's own tags, which take away what earlier ones have written of the same rows.
+            self.ledger.puts().add(leaving.written(self.cache(), R::rows(&output)));
+        }
+        Ok(output)
+    }
+
+    async fn run_looking<R: Run>(&self, look: Option<Look>, statement: R) -> Result<R::Output, DbErr> {
+        let Some(look) = look else { return statement.run(&self.inner).await };
         let Some(rows) = look.rows_guarded(&self.inner).await? else {
             self.ledger.add(look.coarse());
             return statement.run(&self.inner).await;
@@ -291,6 +327,8 @@ impl CachedTransaction {
     pub(super) async fn stream(&self, statement: Statement) -> Result<TransactionStream<'_>, DbErr> {
         let observed = Observed::statement(&statement, self.for_load());
         let _turn = self.whole.turn.lock().await;
+        // Nobody hears how the stream ends.
+        self.ledger.puts().spoil();
         let at_once = observed.control.commits || self.whole.committed_early.load(Ordering::Acquire);
         match observed.effect(self.cache()) {
             Effect::Write(plan) => {
@@ -311,6 +349,7 @@ impl CachedTransaction {
     pub(super) fn hand_out(&self) -> &DatabaseTransaction {
         self.whole.has_written.store(true, Ordering::Release);
         self.ledger.add([Tag::all()]);
+        self.ledger.puts().spoil();
         &self.inner
     }
 
@@ -319,7 +358,7 @@ impl CachedTransaction {
         self.whole.committed_early.store(true, Ordering::Release);
         let mut intent = self.writer.begin(self.ledger.to_vec_with_parents()).await?;
         let result = self.writer.hold(&mut intent, statement.run(&self.inner)).await?;
-        let _outcome = self.writer.conclude(intent, &result, false).await;
+        let _outcome = self.writer.conclude(intent, &result, false, Vec::new()).await;
         result
     }
 

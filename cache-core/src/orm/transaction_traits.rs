@@ -16,7 +16,7 @@ use super::{
 #[async_trait::async_trait]
 impl ConnectionTrait for CachedTransaction {
     fn get_database_backend(&self) -> DbBackend {
-        ConnectionTrait::get_database_backend(self.inner())
+        ConnectionTrait::get_database_backend(self.bare())
     }
 
     async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
@@ -36,13 +36,13 @@ impl ConnectionTrait for CachedTransaction {
     }
 
     fn support_returning(&self) -> bool {
-        self.inner().support_returning()
+        self.bare().support_returning()
     }
 
     /// Also the place where a function that was handed any [`ConnectionTrait`] finds out whose it is.
     fn is_mock_connection(&self) -> bool {
         recognise::answer_transaction(self.cache(), |tags| self.invalidate_all(tags));
-        self.inner().is_mock_connection()
+        self.bare().is_mock_connection()
     }
 }
 
@@ -66,7 +66,7 @@ impl TransactionTrait for CachedTransaction {
     type Transaction = Self;
 
     async fn begin(&self) -> Result<Self, DbErr> {
-        self.nested(self.inner().begin()).await
+        self.nested(self.bare().begin()).await
     }
 
     async fn begin_with_config(
@@ -74,11 +74,11 @@ impl TransactionTrait for CachedTransaction {
         isolation_level: Option<IsolationLevel>,
         access_mode: Option<AccessMode>,
     ) -> Result<Self, DbErr> {
-        self.nested(self.inner().begin_with_config(isolation_level, access_mode)).await
+        self.nested(self.bare().begin_with_config(isolation_level, access_mode)).await
     }
 
     async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self, DbErr> {
-        self.nested(self.inner().begin_with_options(options)).await
+        self.nested(self.bare().begin_with_options(options)).await
     }
 
     async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>

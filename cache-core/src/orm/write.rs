@@ -1,5 +1,6 @@
 //! Runs one writing statement outside a transaction, with its tags pending while it runs.
 
+use futures_util::future::join;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
@@ -8,12 +9,12 @@ use sea_orm::{
 use super::{
     observe::{Look, Plan},
     outbox,
-    pending::Pending,
     run::Run,
     tag_set::TagSet,
+    through::{Leaving, Through},
     writer::Writer,
 };
-use crate::tag::Tag;
+use crate::{engine::Pending, tag::Tag};
 
 /// Runs a statement that writes what `plan` says.
 pub(super) async fn autocommit<R: Run>(
@@ -24,14 +25,20 @@ pub(super) async fn autocommit<R: Run>(
 ) -> Result<R::Output, DbErr> {
     // A mock's answers are the user's statements', one by one.
     let plan = if db.is_mock_connection() { plan.without_look() } else { plan };
-    let Plan { tags, look, transactional } = plan;
+    let Plan { tags, look, transactional, through } = plan;
     match look {
-        Some(look) => with_look(writer, db, tags, look, statement).await,
+        Some(look) => with_look(writer, db, tags, look, through, statement).await,
         None => {
-            let intent = writer.begin(tags).await?;
-            with_intent(writer, db, intent, transactional, statement).await
+            let (leaving, intent) = join(leaving(writer, through, &tags), writer.begin(tags.clone())).await;
+            with_intent(writer, db, intent?, transactional, leaving, statement).await
         }
     }
+}
+
+/// The versions that a written row needs besides those that its intent will leave.
+async fn leaving(writer: &Writer, through: Option<Through>, tags: &[Tag]) -> Option<Leaving> {
+    let through = through?;
+    Some(Leaving::before(writer.cache(), through.how, &through.table, tags).await)
 }
 
 /// The same with an intent that was begun before.
@@ -40,17 +47,24 @@ pub(super) async fn with_intent<R: Run>(
     db: &DatabaseConnection,
     mut intent: Pending,
     transactional: bool,
+    leaving: Option<Leaving>,
     statement: R,
 ) -> Result<R::Output, DbErr> {
     if !writer.needs_outbox(&intent) {
         let result = writer.hold(&mut intent, statement.run(db)).await?;
-        let _outcome = writer.conclude(intent, &result, false).await;
+        let written = match (&leaving, &result) {
+            (Some(leaving), Ok(output)) => {
+                leaving.written_and_committed(writer.cache(), R::rows(output), intent.tags()).await
+            }
+            _ => Vec::new(),
+        };
+        let _outcome = writer.conclude(intent, &result, false, written).await;
         return result;
     }
     if transactional {
         return match in_transaction(db, statement).await {
             Ok((txn, output)) => {
-                let _outcome = writer.commit_with(txn, intent).await?;
+                let _outcome = writer.commit_with(txn, intent, Vec::new()).await?;
                 Ok(output)
             }
             Err(error) => {
@@ -61,10 +75,10 @@ pub(super) async fn with_intent<R: Run>(
     }
     // No transaction can hold this statement, so its tags are recorded before it, and again after it: a relay may have taken
     // the first ones away too early.
-    let _recorded = outbox::record_alone(writer.cache(), db, intent.tags()).await;
+    let _recorded = outbox::record_alone(writer.cache(), db, &intent.all_tags()).await;
     let result = writer.hold(&mut intent, statement.run(db)).await?;
-    let relayed = outbox::record_alone(writer.cache(), db, intent.tags()).await;
-    let _outcome = writer.conclude(intent, &result, relayed).await;
+    let relayed = outbox::record_alone(writer.cache(), db, &intent.all_tags()).await;
+    let _outcome = writer.conclude(intent, &result, relayed, Vec::new()).await;
     result
 }
 
@@ -74,8 +88,10 @@ async fn with_look<R: Run>(
     db: &DatabaseConnection,
     tags: Vec<Tag>,
     look: Look,
+    through: Option<Through>,
     statement: R,
 ) -> Result<R::Output, DbErr> {
+    let leaving = leaving(writer, through, &tags).await;
     let mut set = TagSet::default();
     set.extend(tags);
     let txn = begin_writing(db).await?;
@@ -84,7 +100,7 @@ async fn with_look<R: Run>(
         txn.rollback().await?;
         set.extend(look.coarse());
         let intent = writer.begin(set.to_vec()).await?;
-        return with_intent(writer, db, intent, true, statement).await;
+        return with_intent(writer, db, intent, true, leaving, statement).await;
     };
     let (output, written) = match statement.run_counted(&txn).await {
         Ok(done) => done,
@@ -95,7 +111,8 @@ async fn with_look<R: Run>(
         }
     };
     set.extend(look.tags(&rows, written));
-    let _outcome = writer.commit(txn, set.to_vec()).await?;
+    let written = leaving.map(|leaving| leaving.written(writer.cache(), R::rows(&output))).unwrap_or_default();
+    let _outcome = writer.commit(txn, set.to_vec(), written).await?;
     Ok(output)
 }
 

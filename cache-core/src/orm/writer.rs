@@ -4,10 +4,10 @@ use std::{error::Error as StdError, future::Future};
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
-use super::{outbox, pending::Pending, relay::Relay};
+use super::{outbox, relay::Relay};
 use crate::{
     cache::Cache,
-    engine::{Invalidation, WhenRemoteIsDown},
+    engine::{Invalidation, Pending, WhenRemoteIsDown, Written},
     error::Error,
     tag::Tag,
 };
@@ -41,9 +41,16 @@ impl Writer {
     }
 
     /// Commits a transaction that wrote what `tags` say.
-    pub(super) async fn commit(&self, txn: DatabaseTransaction, tags: Vec<Tag>) -> Result<Invalidation, DbErr> {
+    pub(super) async fn commit(
+        &self,
+        txn: DatabaseTransaction,
+        mut tags: Vec<Tag>,
+        written: Vec<Written>,
+    ) -> Result<Invalidation, DbErr> {
+        // Rows whose keys the database has chosen are known by now, and nobody else can write them before the commit.
+        tags.extend(written.iter().flat_map(Written::uncaptured).cloned());
         match self.begin(tags).await {
-            Ok(intent) => self.commit_with(txn, intent).await,
+            Ok(intent) => self.commit_with(txn, intent, written).await,
             Err(refusal) => {
                 txn.rollback().await?;
                 Err(refusal)
@@ -56,9 +63,10 @@ impl Writer {
         &self,
         txn: DatabaseTransaction,
         mut intent: Pending,
+        written: Vec<Written>,
     ) -> Result<Invalidation, DbErr> {
         let relayed = if self.needs_outbox(&intent) {
-            match outbox::record(&self.cache, &txn, intent.tags()).await {
+            match outbox::record(&self.cache, &txn, &intent.all_tags()).await {
                 Ok(recorded) => recorded,
                 Err(error) => {
                     let _rolled_back = txn.rollback().await;
@@ -70,7 +78,7 @@ impl Writer {
             false
         };
         let result = self.hold(&mut intent, txn.commit()).await?;
-        let outcome = self.conclude(intent, &result, relayed).await;
+        let outcome = self.conclude(intent, &result, relayed, written).await;
         result.map(|()| outcome)
     }
 
@@ -80,13 +88,21 @@ impl Writer {
     }
 
     /// Ends the intent once the database has answered. After an answer that never came the write may still be under way in
-    /// the database: the intent is dropped, which counts as committed and leaves the tags pending for a while.
-    pub(super) async fn conclude<T>(&self, intent: Pending, result: &Result<T, DbErr>, relayed: bool) -> Invalidation {
+    /// the database: the intent is dropped, which counts as committed and leaves the tags pending for a while. After success what
+    /// was written is stored.
+    pub(super) async fn conclude<T>(
+        &self,
+        intent: Pending,
+        result: &Result<T, DbErr>,
+        relayed: bool,
+        written: Vec<Written>,
+    ) -> Invalidation {
         if result.as_ref().is_err_and(|error| !is_answer(error)) {
             drop(intent);
             return Invalidation::Deferred;
         }
-        let outcome = intent.finish().await;
+        let written = if result.is_ok() { written } else { Vec::new() };
+        let outcome = intent.finish_with(written).await;
         if relayed && let Some(relay) = &self.relay {
             relay.wake();
         }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use super::{source::Source, stale::Stale};
-use crate::{cache::Cache, error::Error, orm::pending::Pending, tag::Tag};
+use crate::{cache::Cache, engine::Pending, error::Error, tag::Tag};
 
 /// Runs `body` while the tags are pending, and makes them stale then, whatever comes out. Dropped on the way, they stay
 /// pending for one more `intent_lease`, in which what the body has sent arrives, and become stale then.

@@ -6,6 +6,7 @@ mod call;
 mod companion;
 mod invalidating;
 mod probe;
+mod putting;
 mod result;
 mod site;
 mod source;
@@ -23,7 +24,8 @@ pub use self::{
     call::{Call, Scope, run},
     companion::{invalidate_entry, key_text, peek},
     invalidating::invalidating,
-    probe::{Probe, expiry, presence, refusal, sharing},
+    probe::{Probe, expiry, presence, refusal, sharing, written},
+    putting::{IntoEntry, PutSlot, putting, write_through},
     result::{IsResult, condition, require_result, wire},
     site::{Place, Site, SiteRegistration},
     source::{CacheHandle, CacheSource, Source, default_source, generic_source},
@@ -38,6 +40,7 @@ pub use crate::{
     orm::{
         deps::{index_dep, row_dep, table_dep},
         registry::{CachedEntity, Cascade, EntityRegistration},
+        through::WriteThrough,
     },
     policy::{Consistency, PolicyOverride, TierChoice},
 };

@@ -282,6 +282,47 @@ pub mod refusal {
     }
 }
 
+/// Where the value is in what a writer returns.
+pub mod written {
+    use super::Probe;
+
+    /// In `Ok`.
+    pub trait ByResult {
+        /// What the function returns.
+        type Output;
+        /// The value.
+        type Value;
+        /// How to find it.
+        fn written(&self) -> fn(&Self::Output) -> Option<Self::Value>;
+    }
+
+    /// It is the whole.
+    pub trait ByValue {
+        /// What the function returns.
+        type Output;
+        /// The value.
+        type Value;
+        /// How to find it.
+        fn written(&self) -> fn(&Self::Output) -> Option<Self::Value>;
+    }
+
+    impl<T: Clone, E> ByResult for &Probe<Result<T, E>> {
+        type Output = Result<T, E>;
+        type Value = T;
+        fn written(&self) -> fn(&Result<T, E>) -> Option<T> {
+            |result| result.as_ref().ok().cloned()
+        }
+    }
+
+    impl<T: Clone> ByValue for Probe<T> {
+        type Output = T;
+        type Value = T;
+        fn written(&self) -> fn(&T) -> Option<T> {
+            |value| Some(value.clone())
+        }
+    }
+}
+
 #[cfg(test)]
 // The references are what is under test.
 #[allow(clippy::needless_borrow, unreachable_pub)]

@@ -167,6 +167,7 @@ fn of_one(plan: &Plan, function: &Function, named: impl Fn(&str) -> Ident) -> To
         }
     });
     let refresh = refresh_tokens(plan, function, &named("refresh"));
+    let put_slot = put_slot(plan, function, &call);
     quote! {
         #(#cfgs)*
         #[doc = #doc_peek]
@@ -189,6 +190,8 @@ fn of_one(plan: &Plan, function: &Function, named: impl Fn(&str) -> Ident) -> To
         #many
 
         #refresh
+
+        #put_slot
     }
 }
 
@@ -231,6 +234,33 @@ fn of_many(plan: &Plan, function: &Function, batch: &Batch, named: impl Fn(&str)
 }
 
 const DOC_ERRORS: &str = "\n\n# Errors\n\nIf the remote tier does not answer. The local copies are gone all the same.";
+
+/// Names the entry for `#[cache_put]`: takes every argument but the connection.
+fn put_slot(plan: &Plan, function: &Function, call: &TokenStream) -> Option<TokenStream> {
+    let params = &plan.checked.params;
+    if plan.checked.companions != Companions::Namespace || params.receiver.is_some() {
+        return None;
+    }
+    let private = private();
+    let taken = |at: &usize| !plan.checked.source.named_by_expr.contains(at) || plan.key.params.contains(at);
+    let at: Vec<usize> = (0..params.list.len())
+        .filter(|at| params.list.get(*at).is_some_and(|param| param.carrier.is_none()) && taken(at))
+        .collect();
+    let list = at.iter().filter_map(|at| params.list.get(*at)).map(typed);
+    let generics = companion_generics(&function.sig, &plan.checked, &at);
+    let (generics, _, clause) = generics.split_for_impl();
+    let (vis, cfgs, site, deps, output) =
+        (&function.vis, function.cfgs(), &plan.site, &plan.deps, &plan.checked.output);
+    let key = &plan.key.tokens;
+    Some(quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(dead_code, unused_variables)]
+        #vis fn __put_slot #generics (#(#list),*) -> #private::PutSlot<<#output as #private::IsResult>::Value> #clause {
+            #private::PutSlot::new(#site, #key, #call, #deps)
+        }
+    })
+}
 
 /// A connection of known kind may be replaced by the cache itself; whatever `cache = ..` names is handed over as in the function.
 fn handle(plan: &Plan) -> Handle {

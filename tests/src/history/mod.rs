@@ -48,12 +48,20 @@ pub enum Rule {
     JoinableFlights,
     /// COMMIT is sent although the intent's lease has run out.
     CommitAfterLease,
+    /// A writer stores the row it has written although another write overlapped its own.
+    WriteThroughContested,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::NoIntent, Self::NoPublish, Self::NoSequence, Self::JoinableFlights, Self::CommitAfterLease];
+    pub const ALL: [Self; 6] = [
+        Self::NoIntent,
+        Self::NoPublish,
+        Self::NoSequence,
+        Self::JoinableFlights,
+        Self::CommitAfterLease,
+        Self::WriteThroughContested,
+    ];
 
     fn left_out(self) -> Mutation {
         match self {
@@ -62,6 +70,7 @@ impl Rule {
             Self::NoSequence => Mutation::NoSequence,
             Self::JoinableFlights => Mutation::JoinableFlights,
             Self::CommitAfterLease => Mutation::CommitAfterLease,
+            Self::WriteThroughContested => Mutation::WriteThroughContested,
         }
     }
 }
@@ -119,6 +128,8 @@ pub struct Report {
     pub hits_local: u64,
     /// Reads answered by Redis.
     pub hits_remote: u64,
+    /// Rows stored by their writers.
+    pub write_through: u64,
     /// The plan's seed.
     pub seed: u64,
 }
@@ -135,6 +146,7 @@ impl Report {
             "own_write_missed": own_write_missed, "lost_invalidations": lost_invalidations,
             "uncommitted_seen": uncommitted_seen, "read_errors": self.read_errors,
             "max_staleness_ms": max_staleness_ms, "hits_local": self.hits_local, "hits_remote": self.hits_remote,
+            "write_through": self.write_through,
             "faults": self.faults, "seed": self.seed,
         })
     }
@@ -156,6 +168,7 @@ pub async fn run(plan: Plan, after_round: impl Fn(&Report)) -> Report {
         let stats: Vec<_> = world.nodes.iter().map(|node| node.cache.stats()).collect();
         report.hits_local = stats.iter().map(|stats| stats.hits_local).sum();
         report.hits_remote = stats.iter().map(|stats| stats.hits_remote).sum();
+        report.write_through = stats.iter().map(|stats| stats.write_through).sum();
         after_round(&report);
         if begun.elapsed() >= plan.length || (plan.stop_when_found && !report.findings.is_clean()) {
             break;

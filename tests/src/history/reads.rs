@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::{Rng, rngs::StdRng};
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, entity::prelude::*};
-use sea_orm_cache::{Consistency, PolicyOverride, Tag};
+use sea_orm_cache::{CacheQuery, Consistency, PolicyOverride, Tag};
 
 use super::{
     node::Node,
@@ -19,13 +19,18 @@ const SLOW_LOAD_MAX_MICROS: u64 = 30_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Row(i32),
+    /// The row's own entry, which its writers store.
+    Own(i32),
     Shelf(i32),
     All,
 }
 
 impl Target {
     pub(super) fn every() -> impl Iterator<Item = Self> {
-        (1..=ROWS + ROWS_OF_THE_DEAD).map(Self::Row).chain((0..=SHELVES).map(Self::Shelf)).chain([Self::All])
+        (1..=ROWS + ROWS_OF_THE_DEAD)
+            .flat_map(|id| [Self::Row(id), Self::Own(id)])
+            .chain((0..=SHELVES).map(Self::Shelf))
+            .chain([Self::All])
     }
 
     fn random(rng: &mut StdRng) -> Self {
@@ -33,6 +38,7 @@ impl Target {
             0 => Self::All,
             1..=3 => Self::Shelf(rng.random_range(0..=SHELVES)),
             4..=6 => Self::Row(rng.random_range(ROWS + 1..=ROWS + ROWS_OF_THE_DEAD)),
+            7..=12 => Self::Own(rows::random(rng)),
             _ => Self::Row(rows::random(rng)),
         }
     }
@@ -40,6 +46,7 @@ impl Target {
     fn name(self) -> &'static str {
         match self {
             Self::Row(_) => "a row",
+            Self::Own(_) => "a row's own entry",
             Self::Shelf(_) => "a shelf",
             Self::All => "all",
         }
@@ -47,7 +54,7 @@ impl Target {
 
     fn key(self) -> String {
         match self {
-            Self::Row(id) => format!("row:{id}"),
+            Self::Row(id) | Self::Own(id) => format!("row:{id}"),
             Self::Shelf(shelf) => format!("shelf:{shelf}"),
             Self::All => "all".to_owned(),
         }
@@ -55,7 +62,7 @@ impl Target {
 
     fn tags(self) -> Vec<Tag> {
         match self {
-            Self::Row(id) => vec![Tag::row("item", &[id.to_string()]), Tag::rows("item")],
+            Self::Row(id) | Self::Own(id) => vec![Tag::row("item", &[id.to_string()]), Tag::rows("item")],
             Self::Shelf(shelf) => {
                 vec![Tag::index("item", "shelf", &shelf.to_string()), Tag::indexes("item"), Tag::rows("item")]
             }
@@ -95,10 +102,14 @@ pub(super) async fn through_cache(
 ) -> Result<Vec<Seen>, DbErr> {
     let consistency = if strict { Consistency::Strict } else { Consistency::Bounded };
     let policy = PolicyOverride { consistency: Some(consistency), ..PolicyOverride::NONE };
+    if let Target::Own(id) = target {
+        let row = Entity::find_by_id(id).cached(policy).one(&node.db).await?;
+        return Ok(row.into_iter().map(Seen::from).collect());
+    }
     let load = async || {
         let rows = Entity::find().order_by_asc(Column::Id);
         let rows = match target {
-            Target::Row(id) => rows.filter(Column::Id.eq(id)),
+            Target::Row(id) | Target::Own(id) => rows.filter(Column::Id.eq(id)),
             Target::Shelf(shelf) => rows.filter(Column::Shelf.eq(shelf)),
             Target::All => rows,
         };

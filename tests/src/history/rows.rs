@@ -4,7 +4,8 @@ use rand::{Rng, rngs::StdRng};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryOrder, Schema, entity::prelude::*,
 };
-use sea_orm_cache::{CachedEntity, EntityInfo, register_info};
+use sea_orm_cache::{CachedEntity, EntityInfo, WriteThrough, register_info};
+use serde::{Deserialize, Serialize};
 
 use super::record::Seen;
 
@@ -17,7 +18,7 @@ pub(super) const ROWS_OF_THE_DEAD: i32 = 6;
 /// How many values the indexed column has among the first; the last have one of their own.
 pub(super) const SHELVES: i32 = 4;
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DeriveEntityModel)]
 #[sea_orm(table_name = "item")]
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -38,6 +39,10 @@ impl ActiveModelBehavior for ActiveModel {}
 impl CachedEntity for Entity {
     fn cached_indexes() -> Vec<Column> {
         vec![Column::Shelf]
+    }
+
+    fn cached_write_through() -> Option<WriteThrough> {
+        Some(WriteThrough::of::<Self>())
     }
 }
 

@@ -112,7 +112,8 @@ async fn work(node: Arc<Node>, recorder: Arc<Recorder>, working: Arc<AtomicBool>
         if rng.random_bool(WRITES_SHARE) {
             let row = writes::write(&node, &recorder, &mut rng).await;
             // Whoever writes looks at what has become of it.
-            reads::read(&node, &recorder, Some(Target::Row(row)), &mut rng).await;
+            let target = if rng.random_bool(0.5) { Target::Own(row) } else { Target::Row(row) };
+            reads::read(&node, &recorder, Some(target), &mut rng).await;
         } else {
             reads::read(&node, &recorder, None, &mut rng).await;
         }

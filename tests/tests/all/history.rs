@@ -46,6 +46,7 @@ async fn no_read_is_stale_while_everything_fails_once() {
     assert!(report.findings.is_clean(), "{:#?}", report.findings);
     assert_eq!(report.read_errors, 0, "a fault of the cache became an error of a read");
     assert!(report.hits_local > 100 && report.hits_remote > 100, "a cache that does not answer proves nothing");
+    assert!(report.write_through > 0, "no writer has stored what it wrote");
     assert!(report.commits > 50, "too few commits to prove anything");
 }
 
@@ -76,4 +77,10 @@ async fn without_the_check_of_flights_a_missed_own_write_is_caught() {
 async fn a_commit_after_its_lease_that_then_dies_is_caught() {
     let findings = found_without(Rule::CommitAfterLease, &[Fault::Death(Step::LateCommit)]).await;
     assert!(findings.lost_invalidations + findings.strict_stale > 0, "{findings:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_stored_by_its_writer_although_another_wrote_is_caught() {
+    let findings = found_without(Rule::WriteThroughContested, &[Fault::Calm]).await;
+    assert!(findings.strict_stale + findings.bounded_stale + findings.lost_invalidations > 0, "{findings:#?}");
 }

@@ -19,5 +19,6 @@ mod query;
 mod races;
 mod redis_adapter;
 mod refused;
+mod through;
 mod toolkit;
 mod write_behind;

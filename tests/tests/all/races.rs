@@ -1,6 +1,6 @@
 //! The classic races of caches, each on the tier in process memory, on Redis, and with the rule that prevents it left out.
 
-mod held;
+pub(crate) mod held;
 
 use std::{
     convert::Infallible,
@@ -94,7 +94,7 @@ impl World {
 impl Node {
     async fn new((tier, bus): (Arc<dyn RemoteTier>, Arc<dyn Bus>), mutation: Option<Mutation>) -> Self {
         let (replies, ear) = (Arc::new(ReplyGate::new()), Arc::new(Ear::default()));
-        let tier = HeldTier { tier, gate: Arc::clone(&replies) };
+        let tier = HeldTier { tier, gate: Arc::clone(&replies), ends: Arc::new(ReplyGate::new()) };
         let bus = HeldBus { bus, ear: Arc::clone(&ear) };
         // A lease that does not end while a test is under way.
         let cache = Cache::builder().lease(Duration::from_secs(60)).mutation(mutation);

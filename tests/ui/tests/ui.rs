@@ -12,6 +12,7 @@ mod pass {
     mod batch;
     mod cache;
     mod cache_hooks;
+    mod cache_put;
     mod cascade;
     mod codec;
     mod companions;
@@ -38,10 +39,11 @@ mod pass {
     mod ttl;
     mod version;
     mod when;
+    mod write_through;
     mod xfetch_beta;
 }
 
-const ARGUMENTS: [&str; 31] = [
+const ARGUMENTS: [&str; 33] = [
     "ttl",
     "invalidate_on",
     "tags",
@@ -73,6 +75,8 @@ const ARGUMENTS: [&str; 31] = [
     "index",
     "cascade",
     "cache_hooks",
+    "cache_put",
+    "write_through",
 ];
 
 /// The names of the files in a folder.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     orm::{
         registry::{self, ColumnInfo, EntityInfo, Registry},
+        through::WriteThrough,
         values::Canonical,
     },
     tag::Tag,
@@ -33,6 +34,18 @@ pub(crate) struct WriteTags {
 }
 
 impl Analysis {
+    /// The table whose rows the statement inserts or updates, if that is all it does, and how the entity wants them kept.
+    pub(crate) fn written_through(&self) -> Option<(WriteThrough, Arc<EntityInfo>)> {
+        let table = match self.facts.writes.as_slice() {
+            [Write::Insert(insert)] => &insert.table,
+            [Write::Change(Change { table, kind: ChangeKind::Update(_), .. })] => table,
+            _ => return None,
+        };
+        let registry = registry::current();
+        let info = registry.entity(table).filter(|_| self.facts.everything.is_none() && !registry.is_view(table))?;
+        Some((info.through?, Arc::clone(info)))
+    }
+
     /// What the statement makes stale.
     pub(crate) fn write_tags(&self, values: Option<&Values>) -> WriteTags {
         self.write_with(&registry::current(), values)

@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{ForeignKeyAction, TableRef},
 };
 
-use crate::orm::values::ColumnClass;
+use crate::orm::{through::WriteThrough, values::ColumnClass};
 
 /// An entity of which more is known than SeaORM knows: which columns entries are indexed by, and which other entries its rows are part of.
 ///
@@ -37,6 +37,12 @@ pub trait CachedEntity: EntityTrait {
     #[must_use]
     fn cached_cascades() -> Vec<Cascade> {
         Vec::new()
+    }
+
+    /// Whether, and how, rows that a writing statement returns become their own row entries. Default: they do not.
+    #[must_use]
+    fn cached_write_through() -> Option<WriteThrough> {
+        None
     }
 }
 
@@ -152,6 +158,7 @@ pub struct EntityInfo {
     pub(crate) foreign_keys: Vec<ForeignKey>,
     pub(crate) referrers: Vec<Referrer>,
     pub(crate) precise: bool,
+    pub(crate) through: Option<WriteThrough>,
 }
 
 impl EntityInfo {
@@ -169,6 +176,7 @@ impl EntityInfo {
             cascades: Vec::new(),
             foreign_keys: Vec::new(),
             referrers: Vec::new(),
+            through: None,
         };
         for relation in E::Relation::iter() {
             info.add_relation(&relation.def());
@@ -189,6 +197,7 @@ impl EntityInfo {
             }
         }
         info.cascades = E::cached_cascades();
+        info.through = E::cached_write_through();
         info
     }
 
@@ -196,6 +205,8 @@ impl EntityInfo {
     #[must_use]
     pub fn named(mut self, table: &str) -> Self {
         self.table = table.to_lowercase();
+        // Row entries are found by the entity's own table.
+        self.through = None;
         self
     }
 
@@ -268,6 +279,7 @@ impl EntityInfo {
                 None => self.indexes.push(column),
             }
         }
+        self.through = self.through.or(other.through);
         add_new(&mut self.cascades, other.cascades);
         add_new(&mut self.foreign_keys, other.foreign_keys);
         add_new(&mut self.referrers, other.referrers);

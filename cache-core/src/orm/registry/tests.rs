@@ -24,6 +24,7 @@ fn table(name: &str) -> EntityInfo {
         foreign_keys: Vec::new(),
         referrers: Vec::new(),
         precise: true,
+        through: None,
     }
 }
 

@@ -18,7 +18,7 @@ use sea_orm_cache::{
 };
 use tokio::sync::{Semaphore, watch};
 
-/// Keeps the next reply to `fetch` back.
+/// Keeps the next call of a kind back.
 #[derive(Debug)]
 pub(crate) struct ReplyGate {
     armed: AtomicBool,
@@ -52,10 +52,11 @@ impl ReplyGate {
     }
 }
 
-/// A tier behind a [`ReplyGate`].
+/// A tier behind gates: one for the replies to `fetch`, one for the requests that end an intent.
 pub(crate) struct HeldTier {
     pub(crate) tier: Arc<dyn RemoteTier>,
     pub(crate) gate: Arc<ReplyGate>,
+    pub(crate) ends: Arc<ReplyGate>,
 }
 
 impl RemoteTier for HeldTier {
@@ -99,7 +100,10 @@ impl RemoteTier for HeldTier {
         id: IntentId,
         end: EndWith,
     ) -> BoxFuture<'a, Result<Vec<Ended>, Error>> {
-        self.tier.end_intent(tags, id, end)
+        Box::pin(async move {
+            self.ends.pass().await;
+            self.tier.end_intent(tags, id, end).await
+        })
     }
 
     fn remove<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {

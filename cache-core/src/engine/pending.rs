@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use crate::{
-    engine::{Engine, Invalidation, WriteIntent},
+    engine::{Engine, Invalidation, WriteIntent, Written, around::Around},
     error::Error,
     tag::Tag,
 };
@@ -25,6 +25,12 @@ impl Pending {
         Self { engine: Arc::clone(engine), intent: Some(intent), sent: false }
     }
 
+    /// What is pending.
+    pub(crate) fn all_tags(&self) -> Vec<Tag> {
+        self.intent.as_ref().map(WriteIntent::all_tags).unwrap_or_default()
+    }
+
+    /// What this intent itself makes stale.
     pub(crate) fn tags(&self) -> &[Tag] {
         self.intent.as_ref().map_or(&[], WriteIntent::tags)
     }
@@ -48,10 +54,20 @@ impl Pending {
         }
     }
 
+    /// See [`WriteIntent::as_around`].
+    pub(super) fn as_around(&self) -> Option<Arc<Around>> {
+        self.intent.as_ref().filter(|intent| intent.reached_remote()).map(WriteIntent::as_around)
+    }
+
     /// The database has answered, or was never asked.
-    pub(crate) async fn finish(mut self) -> Invalidation {
+    pub(crate) async fn finish(self) -> Invalidation {
+        self.finish_with(Vec::new()).await
+    }
+
+    /// The database has answered, and this is what was written.
+    pub(crate) async fn finish_with(mut self, written: Vec<Written>) -> Invalidation {
         match self.intent.take() {
-            Some(intent) => intent.finish().await,
+            Some(intent) => intent.finish_with(written).await,
             None => Invalidation::Done,
         }
     }
@@ -60,7 +76,8 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         let Some(mut intent) = self.intent.take().filter(|_| self.sent) else { return };
-        let clock = self.engine.clock().clone();
+        intent.outcome_is_unknown();
+        let clock = self.engine.clock.clone();
         let lease = self.engine.settings().intent_lease;
         let _unless_closed = self.engine.tasks().spawn(async move {
             let _held = intent.hold(clock.sleep(lease)).await;
