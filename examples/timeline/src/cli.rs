@@ -1,10 +1,99 @@
 //! The command line.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-/// Serves the timelines of a generated social network twice, through sea-orm-cache and without it, then compares.
+/// A social network served through sea-orm-cache, and without it.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "timeline", version)]
+#[command(name = "timeline", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub compare: Args,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve the network as web pages, with a panel that shows what the cache does.
+    Serve(Serve),
+    /// Send requests to a running server, and check that every visitor sees what they wrote.
+    Load(Load),
+}
+
+/// How the pages are served.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Serve {
+    /// The port of the first node; the others follow. 0 takes free ones.
+    #[arg(long, default_value_t = 3001)]
+    pub port: u16,
+
+    /// The address to listen on. There are no passwords: keep it to yourself.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub bind: std::net::IpAddr,
+
+    /// How many instances, each with a cache of its own, serve one database. More than one need a Redis; without `REDIS_URL` a private one is started.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub nodes: u8,
+
+    /// How many members the network has when it is created.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub users: u32,
+
+    /// How many tweets there are when it is created.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tweets: u32,
+
+    /// The database; tables that are there are used. Default: an SQLite file in the temporary directory, gone afterwards.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// A Redis for what the nodes share. Default: everything in this process for one node, a private Redis for more.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+
+    /// What precedes every key in Redis.
+    #[arg(long, default_value = "timeline-pages")]
+    pub namespace: String,
+
+    /// Drop the tables of an earlier run, and begin with a new network.
+    #[arg(long)]
+    pub reset: bool,
+
+    /// How many tweets a member may post within a minute.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub posts_per_minute: u32,
+}
+
+/// What is sent to the server.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Load {
+    /// The nodes; visitors are spread over them.
+    #[arg(default_value = "http://127.0.0.1:3001")]
+    pub urls: Vec<String>,
+
+    /// How many visitors there are at the same time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub visitors: u32,
+
+    /// For how many seconds.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
+
+    /// How many requests of a hundred write something.
+    #[arg(long, default_value_t = 10.0, value_parser = percent)]
+    pub writes_percent: f64,
+
+    /// The seed of the requests.
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The comparison: the timelines of a generated network are served twice, through sea-orm-cache and without it.
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// How many members the network has.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
@@ -82,13 +171,13 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {
-        Args::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]
     fn a_wrong_value_is_refused_with_the_flag_it_belongs_to() {
         for (flag, value) in [("--users", "1"), ("--writes-percent", "120"), ("--skew", "x"), ("--workers", "0")] {
-            let error = Args::try_parse_from(["timeline", flag, value]).unwrap_err().to_string();
+            let error = Cli::try_parse_from(["timeline", flag, value]).unwrap_err().to_string();
             assert!(error.contains(flag), "{error}");
         }
     }

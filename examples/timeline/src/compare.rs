@@ -118,7 +118,7 @@ mod tests {
     -> Result<(), Box<dyn Error + Send + Sync>> {
         let sizes =
             ["--users=100", "--tweets=1000", "--likes=500", "--reads=3000", "--writes-percent=10", "--check-every=10"];
-        let mut args = Args::try_parse_from(["timeline"].into_iter().chain(sizes))?;
+        let mut args = crate::cli::Cli::try_parse_from(["timeline"].into_iter().chain(sizes))?.compare;
         (args.database_url, args.redis_url) = (None, None);
         let report = compare(&args).await?;
         assert_eq!(report.mismatches, 0, "{report}");

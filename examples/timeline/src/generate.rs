@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use crate::{
-    entities::{favourite, follow, member, tweet},
+    entities::{favourite, follow, member, tally, tweet},
     zipf::Zipf,
 };
 
@@ -24,6 +24,7 @@ pub struct Network {
     pub follows: Vec<follow::ActiveModel>,
     pub tweets: Vec<tweet::ActiveModel>,
     pub favourites: Vec<favourite::ActiveModel>,
+    pub tallies: Vec<tally::ActiveModel>,
 }
 
 /// Nobody follows more members than this.
@@ -68,7 +69,18 @@ pub fn generate(size: Size) -> Network {
         }
     }
 
+    let mut likes = vec![0; size.tweets as usize];
+    for (tweet, _) in &favourites {
+        if let Some(count) = usize::try_from(*tweet - 1).ok().and_then(|at| likes.get_mut(at)) {
+            *count += 1;
+        }
+    }
+
     Network {
+        tallies: (1..)
+            .zip(likes)
+            .map(|(tweet, likes)| tally::ActiveModel { tweet_id: Set(tweet), likes: Set(likes) })
+            .collect(),
         members: ids
             .map(|id| member::ActiveModel {
                 handle: Set(format!("user{id}")),
@@ -186,6 +198,16 @@ mod tests {
         followers.sort_unstable_by(|a, b| b.cmp(a));
         let top: usize = followers.iter().take(30).sum();
         assert!(top * 2 > total, "the top tenth has {top} of {total} followers");
+    }
+
+    #[test]
+    fn the_count_of_a_tweet_is_the_number_of_its_likes() {
+        let network = generate(SIZE);
+        let counted: i64 = network.tallies.iter().map(|tally| *tally.likes.as_ref()).sum();
+        assert_eq!(counted, network.favourites.len() as i64);
+        assert_eq!(network.tallies.len(), network.tweets.len());
+        let first = network.favourites.iter().filter(|like| *like.tweet_id.as_ref() == 1).count();
+        assert_eq!(*network.tallies[0].likes.as_ref(), first as i64);
     }
 
     #[test]

@@ -7,16 +7,20 @@ use sea_orm::{
 };
 
 use crate::{
-    entities::{Favourite, Follow, Member, Tweet},
+    entities::{Favourite, Follow, Member, Tally, Tweet},
     generate::Network,
 };
 
 /// How many rows one `INSERT` carries: five columns each stay far below the databases' limits of bound values.
 const ROWS_PER_INSERT: usize = 500;
 
+/// How many tables there are.
+pub const TABLES: usize = 5;
+
 /// The names of the tables that already exist.
 pub async fn existing_tables(db: &DatabaseConnection) -> Vec<&'static str> {
-    let names = [Member.table_name(), Tweet.table_name(), Follow.table_name(), Favourite.table_name()];
+    let names =
+        [Member.table_name(), Tweet.table_name(), Follow.table_name(), Favourite.table_name(), Tally.table_name()];
     let mut existing = Vec::new();
     for name in names {
         // Portable across the three databases; a table that cannot be read counts as not there, and creating it will tell.
@@ -29,6 +33,7 @@ pub async fn existing_tables(db: &DatabaseConnection) -> Vec<&'static str> {
 
 /// Drops the tables if they exist.
 pub async fn drop_all(db: &DatabaseConnection) -> Result<(), DbErr> {
+    drop_table(db, Tally).await?;
     drop_table(db, Favourite).await?;
     drop_table(db, Follow).await?;
     drop_table(db, Tweet).await?;
@@ -41,12 +46,17 @@ pub async fn recreate(db: &DatabaseConnection) -> Result<(), DbErr> {
     create_table(db, Member).await?;
     create_table(db, Tweet).await?;
     create_table(db, Follow).await?;
-    create_table(db, Favourite).await
+    create_table(db, Favourite).await?;
+    create_table(db, Tally).await
 }
 
 /// Inserts the whole network in one transaction, with a progress bar on stderr if that is a terminal.
 pub async fn load(db: &DatabaseConnection, network: Network) -> Result<(), DbErr> {
-    let rows = network.members.len() + network.follows.len() + network.tweets.len() + network.favourites.len();
+    let rows = network.members.len()
+        + network.follows.len()
+        + network.tweets.len()
+        + network.favourites.len()
+        + network.tallies.len();
     let bar = ProgressBar::new(rows as u64).with_style(
         ProgressStyle::with_template("loading {wide_bar} {human_pos}/{human_len} rows, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -56,6 +66,7 @@ pub async fn load(db: &DatabaseConnection, network: Network) -> Result<(), DbErr
     insert(&txn, network.follows, &bar).await?;
     insert(&txn, network.tweets, &bar).await?;
     insert(&txn, network.favourites, &bar).await?;
+    insert(&txn, network.tallies, &bar).await?;
     txn.commit().await?;
     bar.finish_and_clear();
     Ok(())

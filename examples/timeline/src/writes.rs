@@ -4,10 +4,11 @@
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter,
-    SqlErr, SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait, sea_query::Expr,
+    SqlErr, SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait, TryInsertResult,
+    sea_query::Expr,
 };
 
-use crate::entities::{Favourite, Follow, Member, Tweet, favourite, follow, member, tweet};
+use crate::entities::{Favourite, Follow, Member, Tally, Tweet, favourite, follow, member, tally, tweet};
 
 /// Something a member does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,15 +28,12 @@ where
     C: ConnectionTrait + TransactionTrait,
 {
     match write {
-        Write::Post { author, body } => post(db, author, body).await,
-        Write::Edit { tweet, body } => edit(db, tweet, body).await,
-        Write::Delete { tweet } => delete(db, tweet).await,
-        Write::Follow { follower, followee } => {
-            let row = follow::ActiveModel { follower_id: Set(follower), followee_id: Set(followee) };
-            Follow::insert(row).on_conflict_do_nothing().exec_without_returning(db).await.map(drop)
-        }
-        Write::Unfollow { follower, followee } => Follow::delete_by_id((follower, followee)).exec(db).await.map(drop),
-        Write::Like { member, tweet } => like(db, member, tweet).await,
+        Write::Post { author, body } => post(db, author, body).await.map(drop),
+        Write::Edit { tweet, body } => edit(db, tweet, body).await.map(drop),
+        Write::Delete { tweet } => delete(db, tweet).await.map(drop),
+        Write::Follow { follower, followee } => follow(db, follower, followee).await.map(drop),
+        Write::Unfollow { follower, followee } => unfollow(db, follower, followee).await.map(drop),
+        Write::Like { member, tweet } => like_and_count(db, member, tweet).await,
         Write::Rename { member, name } => {
             let row = member::ActiveModel { id: Set(member), name: Set(name), ..Default::default() };
             row.update(db).await.map(drop)
@@ -43,47 +41,89 @@ where
     }
 }
 
-/// The tweet, and the count in its author's row, in one transaction.
-async fn post<C: TransactionTrait>(db: &C, author: i32, body: String) -> Result<(), DbErr> {
+/// The tweet with its tally, and the count in its author's row, in one transaction.
+pub async fn post<C: TransactionTrait>(db: &C, author: i32, body: String) -> Result<tweet::Model, DbErr> {
     let txn = begin(db).await?;
     add_to_count(&txn, author, 1).await?;
     let row = tweet::ActiveModel { author_id: Set(author), body: Set(body), edited: Set(false), ..Default::default() };
-    row.insert(&txn).await?;
-    txn.commit().await
+    let row = row.insert(&txn).await?;
+    tally::ActiveModel { tweet_id: Set(row.id), likes: Set(0) }.insert(&txn).await?;
+    txn.commit().await?;
+    Ok(row)
 }
 
-async fn edit<C: ConnectionTrait>(db: &C, tweet: i32, body: String) -> Result<(), DbErr> {
-    let Some(row) = Tweet::find_by_id(tweet).one(db).await? else { return Ok(()) };
+/// Whether the tweet was there.
+pub async fn edit<C: ConnectionTrait>(db: &C, tweet: i32, body: String) -> Result<bool, DbErr> {
+    let Some(row) = Tweet::find_by_id(tweet).one(db).await? else { return Ok(false) };
     let mut row = tweet::ActiveModel::from(row);
     row.body = Set(body);
     row.edited = Set(true);
     match row.update(db).await {
+        Ok(_) => Ok(true),
         // Deleted since it was found.
-        Ok(_) | Err(DbErr::RecordNotUpdated) => Ok(()),
+        Err(DbErr::RecordNotUpdated) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// The tweet, and the count in its author's row; the database deletes the likes.
-async fn delete<C: TransactionTrait>(db: &C, tweet: i32) -> Result<(), DbErr> {
+/// The tweet, and the count in its author's row; the database deletes the likes and the tally. Returns what there was.
+pub async fn delete<C: TransactionTrait>(db: &C, tweet: i32) -> Result<Option<tweet::Model>, DbErr> {
     let txn = begin(db).await?;
-    let Some(row) = Tweet::find_by_id(tweet).one(&txn).await? else { return txn.rollback().await };
+    let Some(row) = Tweet::find_by_id(tweet).one(&txn).await? else {
+        txn.rollback().await?;
+        return Ok(None);
+    };
     // The author's row first, as in `post`: always the same order of locks.
     add_to_count(&txn, row.author_id, -1).await?;
     if Tweet::delete_by_id(tweet).exec(&txn).await?.rows_affected == 0 {
-        return txn.rollback().await;
+        txn.rollback().await?;
+        return Ok(None);
     }
-    txn.commit().await
+    txn.commit().await?;
+    Ok(Some(row))
 }
 
-async fn like<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> Result<(), DbErr> {
+/// Whether that is new.
+pub async fn follow<C: ConnectionTrait>(db: &C, follower: i32, followee: i32) -> Result<bool, DbErr> {
+    let row = follow::ActiveModel { follower_id: Set(follower), followee_id: Set(followee) };
+    Follow::insert(row).on_conflict_do_nothing().exec_without_returning(db).await.map(is_new)
+}
+
+/// Whether that is new.
+pub async fn unfollow<C: ConnectionTrait>(db: &C, follower: i32, followee: i32) -> Result<bool, DbErr> {
+    Ok(Follow::delete_by_id((follower, followee)).exec(db).await?.rows_affected > 0)
+}
+
+/// Whether that is new. The tally is somebody else's.
+pub async fn like<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> Result<bool, DbErr> {
     let row = favourite::ActiveModel { tweet_id: Set(tweet), member_id: Set(member) };
     match Favourite::insert(row).on_conflict_do_nothing().exec_without_returning(db).await {
-        Ok(_) => Ok(()),
+        Ok(done) => Ok(is_new(done)),
         // The tweet is gone.
-        Err(error) if matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_))) => Ok(()),
+        Err(error) if matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_))) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether that is new. The tally is somebody else's.
+pub async fn unlike<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> Result<bool, DbErr> {
+    Ok(Favourite::delete_by_id((tweet, member)).exec(db).await?.rows_affected > 0)
+}
+
+async fn like_and_count<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> Result<(), DbErr> {
+    if !like(db, member, tweet).await? {
+        return Ok(());
+    }
+    Tally::update_many()
+        .col_expr(tally::Column::Likes, Expr::col(tally::Column::Likes).add(1))
+        .filter(tally::Column::TweetId.eq(tweet))
+        .exec(db)
+        .await
+        .map(drop)
+}
+
+fn is_new(done: TryInsertResult<u64>) -> bool {
+    matches!(done, TryInsertResult::Inserted(rows) if rows > 0)
 }
 
 async fn add_to_count<C: ConnectionTrait>(txn: &C, author: i32, change: i32) -> Result<(), DbErr> {

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 /// One member liking one tweet. The database deletes it together with the tweet.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, CachedEntity, Serialize, Deserialize)]
 #[sea_orm(table_name = "favourite")]
-#[cached_entity(index(tweet_id))]
+#[cached_entity(index(tweet_id, member_id))]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tweet_id: i32,
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[sea_orm(primary_key, auto_increment = false, indexed)]
     pub member_id: i32,
 }
 

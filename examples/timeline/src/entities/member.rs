@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Somebody who tweets, or reads.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, CachedEntity, Serialize, Deserialize)]
 #[sea_orm(table_name = "member")]
+#[cached_entity(index(handle))]
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i32,

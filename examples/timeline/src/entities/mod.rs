@@ -3,9 +3,11 @@
 pub mod favourite;
 pub mod follow;
 pub mod member;
+pub mod tally;
 pub mod tweet;
 
 pub use favourite::Entity as Favourite;
 pub use follow::Entity as Follow;
 pub use member::Entity as Member;
+pub use tally::Entity as Tally;
 pub use tweet::Entity as Tweet;

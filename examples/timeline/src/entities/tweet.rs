@@ -13,6 +13,7 @@ pub struct Model {
     pub id: i32,
     #[sea_orm(indexed)]
     pub author_id: i32,
+    #[sea_orm(column_type = "String(StringLen::N(280))")]
     pub body: String,
     pub edited: bool,
 }

@@ -1,0 +1,109 @@
+//! What the cache does, on every page.
+
+use maud::{Markup, html};
+
+use super::Frame;
+use crate::serve::{gauge::TierFigures, live::Note, node::Node, switches::Switch};
+
+pub fn panel(frame: &Frame<'_>) -> Markup {
+    let figures = &frame.figures;
+    let away = figures.redis_is_away || frame.node.switches.is_on(Switch::StopRedis);
+    html! {
+        section .card #panel {
+            h2 { "The cache" }
+            (this_page(frame))
+            p .big { output #hit { (format!("{:.1}", figures.hit_percent())) " %" } span { "of reads needed no query" } }
+            table {
+                thead { tr { th { "answered by" } th { "reads" } th { "p50" } th { "p99" } } }
+                tbody { @for (at, tier) in figures.tiers.iter().enumerate() { (row(at, tier)) } }
+            }
+            p #queries {
+                b #statements { (figures.statements) } " statements sent to the database, "
+                b #saved { (figures.saved) } " queries saved."
+            }
+            p #away hidden[!away] .notice {
+                "Redis does not answer. Reads go on: from memory for at most a second, then from the database. Writes go on, and tell the other nodes when Redis is back."
+            }
+            p #deferred hidden[figures.deferred_tags == 0] { b #waiting { (figures.deferred_tags) } " invalidations wait for Redis." }
+            (switches(frame.node))
+            h3 { "Writes, and what they made stale" }
+            ol #written { @for note in &frame.latest { (written(note)) } }
+            @if frame.node.urls.len() > 1 { p .hint { (nodes(&frame.node.urls, frame.node.index)) } }
+        }
+    }
+}
+
+/// Where the reads of this page came from.
+fn this_page(frame: &Frame<'_>) -> Markup {
+    let ([local, remote, database], statements) = frame.act.as_ref().map(|act| act.counts()).unwrap_or_default();
+    html! {
+        p #page-cost {
+            @if frame.node.cache_is_off() {
+                "This page: the cache is off, " b { (statements) } " statements."
+            } @else {
+                "This page: " b { (local) } " reads from memory, " b { (remote) } " from Redis, " b { (database) } " from the database."
+            }
+        }
+    }
+}
+
+fn row(at: usize, tier: &TierFigures) -> Markup {
+    html! {
+        tr id={ "tier" (at) } {
+            th scope="row" { (tier.name) }
+            td { (tier.calls) }
+            td { (micros(tier.p50_us)) }
+            td { (micros(tier.p99_us)) }
+        }
+    }
+}
+
+fn switches(node: &Node) -> Markup {
+    html! {
+        div .switches {
+            @for switch in node.switches.all() {
+                @let on = node.switches.is_on(switch);
+                @let (name, label) = match switch {
+                    Switch::CacheOff => ("cache_off", if on { "Turn the cache on" } else { "Turn the cache off" }),
+                    Switch::SlowDatabase => ("slow_database", if on { "Normal database" } else { "Slow database" }),
+                    Switch::StopRedis => ("stop_redis", if on { "Start Redis" } else { "Stop Redis" }),
+                };
+                form method="post" action="/switch" {
+                    input type="hidden" name="switch" value=(name);
+                    input type="hidden" name="on" value=(!on);
+                    button .quiet aria-pressed=(on) id=(name) { (label) }
+                }
+            }
+        }
+    }
+}
+
+/// A line about a write.
+pub fn written(note: &Note) -> Markup {
+    let Note::Written { node, who, what, tags, more } = note else { return html! {} };
+    html! {
+        li {
+            b { (who) } " " (what) " " span .handle { "node " (node) }
+            div { @for tag in tags { code { (tag) } " " } @if *more > 0 { "and " (more) " more" } }
+        }
+    }
+}
+
+/// Links to all nodes.
+pub fn nodes(urls: &[String], index: usize) -> Markup {
+    html! {
+        "Node " (index + 1) " of " (urls.len()) ". The others: "
+        @for (place, (at, url)) in urls.iter().enumerate().filter(|(at, _)| *at != index).enumerate() {
+            @if place > 0 { ", " }
+            a href=(url) { "node " (at + 1) }
+        }
+    }
+}
+
+fn micros(micros: u64) -> String {
+    match micros {
+        0 => "–".to_owned(),
+        1..1_000 => format!("{micros} µs"),
+        _ => format!("{:.1} ms", micros as f64 / 1_000.0),
+    }
+}
