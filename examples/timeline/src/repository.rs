@@ -4,9 +4,12 @@
 //! together from the list of followees and the newest tweets of each, so that a post costs one small entry and not the timelines of
 //! every follower, and following somebody costs one list.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, Query},
+};
 use sea_orm_cache::{CachedConnection, cached};
 
 use crate::{
@@ -22,7 +25,7 @@ pub async fn page(db: &CachedConnection, request: Request) -> Result<Page, DbErr
         What::Profile { member } => Content::Profile {
             member: find_member(db, member).await?,
             followers: followers(db, member).await?,
-            items: recent(db, member).await?.to_vec(),
+            items: recent(db, &[member]).await?.remove(&member).unwrap_or_default().to_vec(),
         },
         What::Tweet { tweet } => {
             let item = match find_tweet(db, tweet).await? {
@@ -40,11 +43,8 @@ pub async fn page(db: &CachedConnection, request: Request) -> Result<Page, DbErr
 
 /// The newest tweets of everybody `viewer` follows: merged from one entry per author.
 async fn timeline(db: &CachedConnection, viewer: i32) -> Result<Vec<Item>, DbErr> {
-    let mut authors = Vec::new();
-    for author in followees(db, viewer).await?.iter() {
-        authors.push(recent(db, *author).await?);
-    }
-    let mut newest: Vec<&Item> = authors.iter().flat_map(|items| items.iter()).collect();
+    let authors = recent(db, &followees(db, viewer).await?).await?;
+    let mut newest: Vec<&Item> = authors.values().flat_map(|items| items.iter()).collect();
     newest.sort_unstable_by_key(|item| std::cmp::Reverse(item.id));
     newest.truncate(PAGE_TWEETS as usize);
     Ok(newest.into_iter().cloned().collect())
@@ -81,20 +81,34 @@ pub async fn followers(db: &CachedConnection, followee: i32) -> Result<u64, DbEr
     Follow::find().filter(follow::Column::FolloweeId.eq(followee)).count(db).await
 }
 
-/// The newest tweets of one author. Depends on that author's tweets, and on the author's row for the name.
-#[cached(ttl = "10m", invalidate_on = [Tweet(author_id = author), Member(author)])]
-pub async fn recent(db: &CachedConnection, author: i32) -> Result<Arc<Vec<Item>>, DbErr> {
+/// The newest tweets of each of these authors. Each author is an entry of its own, which depends on that author's tweets, and on the author's row for the
+/// name; those that are missing are read by one query.
+#[cached(ttl = "10m", batch = authors, invalidate_on = [Tweet(author_id = authors), Member(authors)])]
+pub async fn recent(db: &CachedConnection, authors: &[i32]) -> Result<HashMap<i32, Arc<Vec<Item>>>, DbErr> {
+    let place = Expr::cust("ROW_NUMBER() OVER (PARTITION BY author_id ORDER BY id DESC)");
+    let ranked = Query::select()
+        .column(tweet::Column::Id)
+        .expr_as(place, "place")
+        .from(Tweet)
+        .and_where(tweet::Column::AuthorId.is_in(authors.iter().copied()))
+        .take();
+    let newest = Query::select()
+        .column(tweet::Column::Id)
+        .from_subquery(ranked, "ranked")
+        .and_where(Expr::col("place").lte(PAGE_TWEETS))
+        .take();
     let rows = Tweet::find()
-        .filter(tweet::Column::AuthorId.eq(author))
+        .filter(tweet::Column::Id.in_subquery(newest))
         .find_also_related(Member)
         .order_by_desc(tweet::Column::Id)
-        .limit(PAGE_TWEETS)
         .all(db)
         .await?;
-    let item = |(tweet, author): (_, Option<member::Model>)| {
-        Item::new(tweet, author.as_ref().map_or("", |author| &author.name))
-    };
-    Ok(Arc::new(rows.into_iter().map(item).collect()))
+    let mut items: HashMap<i32, Vec<Item>> = authors.iter().map(|author| (*author, Vec::new())).collect();
+    for (tweet, author) in rows {
+        let item = Item::new(tweet, author.as_ref().map_or("", |author| &author.name));
+        items.entry(item.author_id).or_default().push(item);
+    }
+    Ok(items.into_iter().map(|(author, items)| (author, Arc::new(items))).collect())
 }
 
 /// How many like a tweet. Depends on the rows of `favourite` with that tweet.

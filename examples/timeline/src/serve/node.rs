@@ -61,7 +61,7 @@ impl Node {
         let cache = builder.build().await?;
         if index == 0 {
             // The tables may have been filled behind the cache since an earlier run.
-            gauge::request(async {
+            _ = gauge::request(async {
                 gauge::by("the server");
                 gauge::doing("starts, and clears the cache");
                 cache.clear().await

@@ -135,40 +135,25 @@ async fn hydrate(node: &Node, viewer: i32, ids: &[i32]) -> Result<Vec<Entry>, Db
     Ok(ids.iter().filter_map(entry).collect())
 }
 
+/// How many like each of these tweets. Each count is an entry of its own.
+#[cached(ttl = "10m", batch = ids, invalidate_on = Tally(ids))]
 pub async fn tallies(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, i64>, DbErr> {
-    let mut all = HashMap::new();
-    for id in ids {
-        if let Some(row) = tally_of(db, *id).await? {
-            all.insert(*id, row.likes);
-        }
-    }
-    Ok(all)
+    let rows = Tally::find().filter(tally::Column::TweetId.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|tally| (tally.tweet_id, tally.likes)).collect())
 }
 
-#[cached(ttl = "10m", invalidate_on = Tally(id))]
-async fn tally_of(db: &CachedConnection, id: i32) -> Result<Option<tally::Model>, DbErr> {
-    Tally::find_by_id(id).one(db).await
-}
-
-/// Interim: one by one.
+/// Those of these tweets that are there. Each is an entry of its own.
+#[cached(ttl = "10m", batch = ids, invalidate_on = Tweet(ids))]
 async fn tweets(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, tweet::Model>, DbErr> {
-    let mut all = HashMap::new();
-    for id in ids {
-        if let Some(row) = repository::find_tweet(db, *id).await? {
-            all.insert(*id, row);
-        }
-    }
-    Ok(all)
+    let rows = Tweet::find().filter(tweet::Column::Id.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|tweet| (tweet.id, tweet)).collect())
 }
 
+/// Those of these members that are there. Each is an entry of its own.
+#[cached(ttl = "10m", batch = ids, invalidate_on = Member(ids))]
 async fn members(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, member::Model>, DbErr> {
-    let mut all = HashMap::new();
-    for id in ids {
-        if let Some(row) = repository::find_member(db, *id).await? {
-            all.insert(*id, row);
-        }
-    }
-    Ok(all)
+    let rows = Member::find().filter(member::Column::Id.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|member| (member.id, member)).collect())
 }
 
 /// Depends on the row with that handle.
