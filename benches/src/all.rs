@@ -37,6 +37,7 @@ const ENTRIES: &[Entry] = &[
     Entry { name: "expiry", arguments: &[], text: include_str!("../text/expiry.md") },
     Entry { name: "outage", arguments: &[], text: include_str!("../text/outage.md") },
     Entry { name: "write-behind", arguments: &[], text: include_str!("../text/write-behind.md") },
+    Entry { name: "feed", arguments: &["--rounds", "5"], text: include_str!("../text/feed.md") },
     Entry { name: "scaling", arguments: &[], text: include_str!("../text/scaling.md") },
 ];
 

@@ -14,6 +14,7 @@ mod all;
 mod compile;
 mod draw;
 mod expiry;
+mod feed;
 mod history;
 mod hit;
 mod invalidate;
@@ -48,6 +49,7 @@ enum Command {
     #[command(name = history::WRITER, hide = true)]
     HistoryWriter,
     Expiry(expiry::Expiry),
+    Feed(feed::Feed),
     Hit(hit::Hit),
     Invalidate(invalidate::Invalidate),
     Compile(compile::Compile),
@@ -79,6 +81,7 @@ async fn main() -> ExitCode {
         Command::History(history) => history.run().await,
         Command::HistoryWriter => history::write().await,
         Command::Expiry(expiry) => expiry.run().await,
+        Command::Feed(feed) => feed.run().await,
         Command::Outage(outage) => outage.run().await,
         Command::Scaling(scaling) => scaling.run().await,
         Command::Hit(hit) => hit.run().await,

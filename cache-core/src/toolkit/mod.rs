@@ -60,3 +60,8 @@ pub use self::{
     sessions::{Session, SessionId, Sessions, SessionsBuilder},
 };
 pub use crate::ports::toolkit::{events::EventId, limits::Algorithm};
+
+/// The guide's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/toolkit.md")]
+struct Guide;
