@@ -22,7 +22,7 @@ const ROOM_US_MAX: u64 = 1 << 50;
 /// # Whose time
 ///
 /// By default the store's own ([`TimeSource::Store`]): Redis's clock, which all nodes share. With [`TimeSource::Caller`] it is the cache's clock. Then
-/// nodes may disagree: the latest time that any of them has told counts for a key, so that a node whose clock is behind never reopens a window.
+/// nodes may disagree: the latest time that any of them has told counts for a key, so that a node whose clock is behind, by up to a window, never reopens one.
 /// A clock that is ahead by `d` ends windows `d` too early for all; only calls within `d` of a window's end are misjudged.
 ///
 /// ```

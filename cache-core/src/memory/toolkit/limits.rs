@@ -1,4 +1,4 @@
-//! What a rate limiter remembers, in process memory: the steps of `limit.lua`.
+//! What a rate limiter remembers, in process memory: the steps of `limit.lua`. A refused call changes nothing.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -61,29 +61,26 @@ fn refused(remaining: u64, reset_us: u64, retry_us: u64) -> Taken {
 fn fixed(index: &mut u64, calls: &mut u64, plan: &LimitPlan, cost: u64, now: u64) -> Taken {
     let window = plan.window_us;
     let current = now / window;
-    if current > *index {
-        (*index, *calls) = (current, 0);
+    let (at, before) = if current > *index { (current, 0) } else { (*index, *calls) };
+    let now = now.max(at * window);
+    let left = (at + 1) * window - now;
+    if before + cost > plan.limit {
+        return refused(plan.limit - before, left, left);
     }
-    let now = now.max(*index * window);
-    let left = (*index + 1) * window - now;
-    if *calls + cost > plan.limit {
-        return refused(plan.limit - *calls, left, left);
-    }
-    *calls += cost;
+    (*index, *calls) = (at, before + cost);
     passed(plan.limit - *calls, left)
 }
 
 fn sliding(log: &mut VecDeque<u64>, plan: &LimitPlan, cost: u64, now: u64) -> Taken {
     let now = log.back().map_or(now, |newest| now.max(*newest));
-    while log.front().is_some_and(|oldest| oldest + plan.window_us <= now) {
-        log.pop_front();
-    }
-    let calls = log.len() as u64;
+    let past = log.iter().take_while(|call| *call + plan.window_us <= now).count();
+    let calls = (log.len() - past) as u64;
     let leaves = |call: Option<&u64>| call.map_or(0, |call| call + plan.window_us - now);
     if calls + cost > plan.limit {
-        let last_in_the_way = usize::try_from(calls + cost - plan.limit - 1).unwrap_or(usize::MAX);
-        return refused(plan.limit - calls, leaves(log.back()), leaves(log.get(last_in_the_way)));
+        let in_the_way = usize::try_from(calls + cost - plan.limit - 1).unwrap_or(usize::MAX);
+        return refused(plan.limit - calls, leaves(log.back()), leaves(log.get(past.saturating_add(in_the_way))));
     }
+    log.drain(..past);
     log.extend((0..cost).map(|_| now));
     passed(plan.limit - calls - cost, plan.window_us)
 }
@@ -93,12 +90,12 @@ fn counted(tenths: &mut BTreeMap<u64, u64>, plan: &LimitPlan, cost: u64, now: u6
     let newest = tenths.last_key_value().map(|(at, _)| *at);
     let index = newest.unwrap_or(0).max(now / tenth);
     let now = now.max(index * tenth);
-    *tenths = tenths.split_off(&index.saturating_sub(TENTHS));
-    let calls: u64 = tenths.values().sum();
+    let begin = index.saturating_sub(TENTHS);
+    let calls: u64 = tenths.range(begin..).map(|(_, calls)| calls).sum();
     let leaves = |at: u64| (at + TENTHS + 1) * tenth - now;
     if calls + cost > plan.limit {
         let (mut freed, mut retry) = (0, 0);
-        for (at, calls_then) in tenths.iter() {
+        for (at, calls_then) in tenths.range(begin..) {
             freed += calls_then;
             retry = leaves(*at);
             if freed >= calls + cost - plan.limit {
@@ -107,6 +104,7 @@ fn counted(tenths: &mut BTreeMap<u64, u64>, plan: &LimitPlan, cost: u64, now: u6
         }
         return refused(plan.limit - calls, newest.map_or(0, leaves), retry);
     }
+    *tenths = tenths.split_off(&begin);
     *tenths.entry(index).or_default() += cost;
     passed(plan.limit - calls - cost, leaves(index))
 }
@@ -124,14 +122,16 @@ fn gcra(due: &mut u64, plan: &LimitPlan, cost: u64, now: u64) -> Taken {
     passed((room - next) / interval, next)
 }
 
-/// How long a key may matter after a call.
+/// How long a key may matter after a call, and a window more: for a caller whose clock is behind, it is less long ago.
 fn ttl(plan: &LimitPlan) -> Duration {
-    Duration::from_micros(match plan.algorithm {
-        Algorithm::FixedWindow => 2 * plan.window_us,
-        Algorithm::SlidingLog => plan.window_us,
-        Algorithm::SlidingCounter => (TENTHS + 2) * plan.tenth_us(),
-        Algorithm::Gcra => plan.burst * plan.interval_us(),
-    })
+    Duration::from_micros(
+        plan.window_us
+            + match plan.algorithm {
+                Algorithm::FixedWindow | Algorithm::SlidingLog => plan.window_us,
+                Algorithm::SlidingCounter => (TENTHS + 2) * plan.tenth_us(),
+                Algorithm::Gcra => plan.burst * plan.interval_us(),
+            },
+    )
 }
 
 #[async_trait]

@@ -1,4 +1,5 @@
--- Counts a call, if it may pass: counting and the TTL of the count are one step.
+-- Counts a call, if it may pass: counting and the TTL of the count are one step. A refused call changes nothing: its caller's clock may
+-- be ahead of the next one's.
 -- KEYS: key. ARGV: algorithm, limit, window, burst, cost, now or '' for the server's time, a random text.
 -- All times in microseconds. Returns allowed (1 or 0), remaining, reset after, retry after.
 
@@ -11,7 +12,8 @@ if not now then
 end
 -- Lua writes large numbers with an exponent.
 local function text(number) return string.format('%.0f', number) end
-local function keep(span) redis.call('PEXPIRE', key, text(math.ceil(span / 1000))) end
+-- A window longer than need be: for a caller whose clock is behind, it all is less long ago.
+local function keep(span) redis.call('PEXPIRE', key, text(math.ceil((span + window) / 1000))) end
 
 if algorithm == 'fixed' then
   local index = math.floor(now / window)
@@ -24,20 +26,20 @@ if algorithm == 'fixed' then
   local left = (index + 1) * window - now
   if n + cost > limit then return {0, limit - n, left, left} end
   redis.call('HSET', key, 'w', text(index), 'n', text(n + cost))
-  -- A window longer than need be: a caller whose clock is behind must find that this window has begun.
-  keep(left + window)
+  keep(left)
   return {1, limit - n - cost, left, 0}
 end
 
 if algorithm == 'log' then
   local newest = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
   if newest then now = math.max(now, tonumber(newest)) end
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - window))
-  local n = redis.call('ZCARD', key)
+  local begin = '(' .. text(now - window)
+  local n = redis.call('ZCOUNT', key, begin, '+inf')
   if n + cost > limit then
-    local leaves = redis.call('ZRANGE', key, n + cost - limit - 1, n + cost - limit - 1, 'WITHSCORES')[2]
+    local leaves = redis.call('ZRANGEBYSCORE', key, begin, '+inf', 'WITHSCORES', 'LIMIT', n + cost - limit - 1, 1)[2]
     return {0, limit - n, tonumber(newest) + window - now, tonumber(leaves) + window - now}
   end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - window))
   for i = 1, cost do redis.call('ZADD', key, text(now), ARGV[7] .. ':' .. i) end
   keep(window)
   return {1, limit - n - cost, window, 0}
@@ -58,10 +60,10 @@ if algorithm == 'counter' then
     index = newest
     now = math.max(now, index * tenth)
   end
-  local n, held = 0, {}
+  local n, held, past = 0, {}, {}
   for _, count in ipairs(counts) do
     if count[1] < index - tenths then
-      redis.call('HDEL', key, text(count[1]))
+      past[#past + 1] = text(count[1])
     else
       n = n + count[2]
       held[#held + 1] = count
@@ -79,6 +81,7 @@ if algorithm == 'counter' then
     end
     return {0, limit - n, leaves(newest), retry}
   end
+  for _, at in ipairs(past) do redis.call('HDEL', key, at) end
   redis.call('HINCRBY', key, text(index), text(cost))
   keep((tenths + 2) * tenth)
   return {1, limit - n - cost, leaves(index), 0}
@@ -91,5 +94,6 @@ local due = math.max(tonumber(redis.call('GET', key) or now), now)
 local next_due = due + cost * interval
 local wait = next_due - room - now
 if wait > 0 then return {0, math.floor((room - (due - now)) / interval), due - now, wait} end
-redis.call('SET', key, text(next_due), 'PX', text(math.ceil((next_due - now) / 1000)))
+redis.call('SET', key, text(next_due))
+keep(next_due - now)
 return {1, math.floor((room - (next_due - now)) / interval), next_due - now, 0}
