@@ -1,7 +1,7 @@
 //! Leaderboards in Redis: a sorted set for each window.
 
 use async_trait::async_trait;
-use redis::{Cmd, Value, cmd};
+use redis::{Value, cmd};
 
 use crate::{
     error::Error,
@@ -15,7 +15,7 @@ use crate::{
         toolkit::{
             RedisTools,
             feeds::number,
-            scripts::{BOARD_MERGE, BOARD_READ, BOARD_WRITE, call, call_many},
+            scripts::{BOARD_READ, BOARD_WRITE, call, call_many},
         },
     },
 };
@@ -27,21 +27,21 @@ impl RedisTools {
         self.key("board", at, &[":", window].concat())
     }
 
-    /// The key to read, and what makes it first if it is a merge.
-    fn board_and_merge(&self, at: Place<'_>, board: &Board) -> (String, Vec<Cmd>) {
+    /// The key to read, and if it is a merge, those it is made of.
+    fn board_and_parts(&self, at: Place<'_>, board: &Board) -> Vec<String> {
         match board {
-            Board::One(window) => (self.board(at, window), Vec::new()),
-            Board::Merged { windows, sum, keep } => {
-                let how = if *sum { "SUM" } else { "MAX" };
-                let merged = self.board(at, &format!("{how}:{}", windows.join("+")));
-                let mut keys = vec![merged.clone()];
-                keys.extend(windows.iter().map(|window| self.board(at, window)));
-                let mut merge = call_many(&BOARD_MERGE, &keys);
-                merge.arg(how).arg(millis(*keep));
-                (merged, vec![merge])
+            Board::One(window) => vec![self.board(at, window)],
+            Board::Merged { windows, sum, .. } => {
+                let merged = self.board(at, &format!("{}:{}", aggregate(*sum), windows.join("+")));
+                let parts = windows.iter().map(|window| self.board(at, window));
+                std::iter::once(merged).chain(parts).collect()
             }
         }
     }
+}
+
+fn aggregate(sum: bool) -> &'static str {
+    if sum { "SUM" } else { "MAX" }
 }
 
 #[async_trait]
@@ -72,15 +72,15 @@ impl BoardStore for RedisTools {
     }
 
     async fn read_board(&self, at: Place<'_>, board: &Board, part: Excerpt<'_>) -> Result<Rows, Error> {
-        let (key, merge) = self.board_and_merge(at, board);
-        let mut ask = call(&BOARD_READ, [key]);
+        let mut ask = call_many(&BOARD_READ, &self.board_and_parts(at, board));
         match part {
             Excerpt::Page { from, count } => ask.arg("page").arg(from).arg(count),
             Excerpt::Around { member, span } => ask.arg("around").arg(member).arg(span),
         };
-        let mut replies = self.link.ask(READ, [merge, vec![ask]]).await?;
-        let values: Vec<Value> = read(READ, replies.pop().unwrap_or(Value::Nil))?;
-        let mut values = values.into_iter();
+        if let Board::Merged { sum, keep, .. } = board {
+            ask.arg(aggregate(*sum)).arg(millis(*keep));
+        }
+        let mut values = self.one::<Vec<Value>>(READ, ask).await?.into_iter();
         let mut next = || read(READ, values.next().unwrap_or(Value::Int(0)));
         let mut rows = Rows { from: next()?, above: next()?, total: next()?, rows: Vec::new() };
         while let (Some(member), Some(score)) = (values.next(), values.next()) {

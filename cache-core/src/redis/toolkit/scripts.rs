@@ -27,7 +27,6 @@ scripts! {
     FEED_BEGIN: "scripts/feed_begin.lua";
     FEED_FINISH: "scripts/feed_trim.lua" "scripts/feed_finish.lua";
     BOARD_WRITE: "scripts/board_write.lua";
-    BOARD_MERGE: "scripts/board_merge.lua";
     BOARD_READ: "scripts/board_read.lua";
     EVENT_APPEND: "scripts/event_append.lua";
     EVENT_GROUP: "scripts/event_group.lua";

@@ -1,6 +1,17 @@
 -- Reads part of a board.
--- KEYS: board. ARGV: 'page', members before, count; or 'around', member, members on each side.
+-- KEYS: board, and if it is a merge, the boards it is made of.
+-- ARGV: 'page', members before, count; or 'around', member, members on each side; then for a merge: 'SUM' or 'MAX', how long it may be used, in ms.
 -- Returns members before the first row, members with more than it, members in all, then members and scores.
+
+-- In the same step: within a script no key ends.
+if #KEYS > 1 and redis.call('EXISTS', KEYS[1]) == 0 then
+  local call = {'ZUNIONSTORE', KEYS[1], #KEYS - 1}
+  for i = 2, #KEYS do call[#call + 1] = KEYS[i] end
+  call[#call + 1] = 'AGGREGATE'
+  call[#call + 1] = ARGV[4]
+  redis.call(unpack(call))
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+end
 
 local from, to
 local total = redis.call('ZCARD', KEYS[1])
