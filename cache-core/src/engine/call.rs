@@ -164,10 +164,13 @@ pub struct Read<'a, T: 'static, E> {
     /// How an error is shared with those who waited for the same load; without it they load themselves.
     pub share_error: Option<ShareError<E>>,
     /// Makes the same call as a future of its own, which refreshes the entry; without it a caller refreshes in the foreground.
-    pub background: Option<&'a (dyn Fn() -> BoxFuture<'static, ()> + Sync)>,
+    pub background: Option<Background<'a>>,
     /// How long the loader may take, and the error of one that takes longer.
     pub hard_timeout: Option<HardTimeout<E>>,
 }
+
+/// Makes a call again, as a future of its own.
+pub(crate) type Background<'a> = &'a (dyn Fn() -> BoxFuture<'static, ()> + Sync);
 
 /// How long a loader may take, and what its caller gets if it takes longer.
 pub(crate) type HardTimeout<E> = (Duration, fn(Error) -> E);

@@ -72,7 +72,7 @@ impl ConnectionTrait for CachedConnection {
 
     /// Also the place where a function that was handed any [`ConnectionTrait`] finds out whose it is.
     fn is_mock_connection(&self) -> bool {
-        recognise::answer_connection(self.cache(), self.scope.as_ref());
+        recognise::answer_connection(self);
         self.inner.is_mock_connection()
     }
 }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 
+use super::CachedConnection;
 use crate::{cache::Cache, engine::LoadScope, tag::Tag};
 
 /// Where a connection leads.
@@ -44,6 +45,9 @@ struct Question {
     /// Handed to a transaction, if there is one.
     tags: Vec<Tag>,
     answer: Option<Answer>,
+    /// Whether the wrapped connection itself is asked for.
+    keep: bool,
+    kept: Option<CachedConnection>,
     /// Whether each statement has to be allowed first: an answer from the cache would let somebody read what they may not.
     restricted: bool,
 }
@@ -58,7 +62,7 @@ pub(crate) fn reach<C: ConnectionTrait + ?Sized>(db: &C) -> Reached {
     if id == typeid::of::<DatabaseConnection>() {
         return Cache::installed().map_or(Reached::Nothing, |cache| Reached::Cache { cache, scope: None });
     }
-    let question = put(db, Vec::new());
+    let question = put(db, Question::about(Vec::new()));
     match question.answer {
         Some(Answer::Connection(cache, _) | Answer::Transaction(cache)) if question.restricted => {
             Reached::Inside { cache: Some(cache), unseen: false, why: "each statement has to be allowed first" }
@@ -79,18 +83,30 @@ pub(crate) fn reach<C: ConnectionTrait + ?Sized>(db: &C) -> Reached {
 
 /// What is behind `db`; `None` if it is not ours.
 pub(crate) fn ask<C: ConnectionTrait + ?Sized>(db: &C) -> Option<Answer> {
-    put(db, Vec::new()).answer
+    put(db, Question::about(Vec::new())).answer
+}
+
+/// The wrapped connection behind `db`, to be used after its caller has gone on: it tells no load of its reads.
+pub(crate) fn connection<C: ConnectionTrait + ?Sized>(db: &C) -> Option<CachedConnection> {
+    let question = put(db, Question { keep: true, ..Question::about(Vec::new()) });
+    question.kept.filter(|_| !question.restricted)
 }
 
 /// Adds the tags to the transaction behind `db`. Returns them if there is none.
 pub(crate) fn offer<C: ConnectionTrait + ?Sized>(db: &C, tags: Vec<Tag>) -> Vec<Tag> {
-    put(db, tags).tags
+    put(db, Question::about(tags)).tags
 }
 
-fn put<C: ConnectionTrait + ?Sized>(db: &C, tags: Vec<Tag>) -> Question {
-    let outer = QUESTION.replace(Some(Question { tags, answer: None, restricted: false }));
+impl Question {
+    fn about(tags: Vec<Tag>) -> Self {
+        Self { tags, answer: None, keep: false, kept: None, restricted: false }
+    }
+}
+
+fn put<C: ConnectionTrait + ?Sized>(db: &C, question: Question) -> Question {
+    let outer = QUESTION.replace(Some(question));
     let _whether_it_is_a_mock = db.is_mock_connection();
-    QUESTION.replace(outer).unwrap_or(Question { tags: Vec::new(), answer: None, restricted: false })
+    QUESTION.replace(outer).unwrap_or_else(|| Question::about(Vec::new()))
 }
 
 /// Called by a connection with access control in `is_mock_connection`.
@@ -100,8 +116,13 @@ pub(super) fn is_restricted() {
 }
 
 /// Called by a wrapped connection in `is_mock_connection`.
-pub(super) fn answer_connection(cache: &Cache, scope: Option<&LoadScope>) {
-    with_question(|question| question.answer = Some(Answer::Connection(cache.clone(), scope.cloned())));
+pub(super) fn answer_connection(connection: &CachedConnection) {
+    with_question(|question| {
+        question.answer = Some(Answer::Connection(connection.cache().clone(), connection.scope.clone()));
+        if question.keep {
+            question.kept = Some(CachedConnection { scope: None, ..connection.clone() });
+        }
+    });
 }
 
 /// Called by a wrapped transaction in `is_mock_connection`.

@@ -21,7 +21,7 @@ use crate::{
     cache::Cache,
     engine::{
         LoadScope,
-        call::{Deps, Function, Presence, Read, ShareError},
+        call::{Background, Deps, Function, Presence, Read, ShareError},
     },
     envelope::Wire,
     key::{KeyText, encode_key},
@@ -128,6 +128,7 @@ impl Row {
         cache: &Cache,
         policy: &PolicyOverride,
         wire: Option<&'static Wire<Option<M>>>,
+        background: Option<Background<'_>>,
         load: L,
     ) -> Result<Option<M>, DbErr>
     where
@@ -136,7 +137,8 @@ impl Row {
         Fut: Future<Output = Result<Option<M>, DbErr>>,
     {
         let prepare = || (self.deps(), |_: LoadScope| load());
-        cache.engine().read(&self.read(policy, wire), prepare).await
+        let read = Read { background, ..self.read(policy, wire) };
+        cache.engine().read(&read, prepare).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Queries and associations that are answered from the cache without an annotated function.
 
 mod associations;
+mod early;
 mod forms;
 mod keys;
 mod places;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cancelled;
+mod events;
 mod figures;
 mod loading;
 #[cfg(feature = "metrics")]

@@ -2,11 +2,12 @@
 
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
+use super::again;
 use crate::{
     cache::Cache,
     engine::{
         LoadScope,
-        call::{Deps, Function, Presence, Read, ShareError},
+        call::{Background, Deps, Function, Presence, Read, ShareError},
     },
     envelope::Wire,
     error::Error,
@@ -118,16 +119,19 @@ impl Reach {
 }
 
 impl Question<'_> {
-    /// Answers from the cache, or with what `load` makes of the statement.
-    pub(super) async fn answer<T, L, Fut>(
+    /// Answers from the cache, or with what `load` makes of the statement; `again` does the same on another connection.
+    pub(super) async fn answer<T, C, L, Fut>(
         self,
+        db: &C,
         reach: &Reach,
         wire: Option<&'static Wire<T>>,
         presence: fn(&T) -> Presence,
+        again: again::Load<'_, T>,
         load: L,
     ) -> Result<T, DbErr>
     where
         T: Clone + Send + Sync + 'static,
+        C: ConnectionTrait,
         L: FnOnce(Statement) -> Fut,
         Fut: Future<Output = Result<T, DbErr>>,
     {
@@ -144,7 +148,10 @@ impl Question<'_> {
                 return load(self.statement).await;
             }
         };
-        let read = self.read(&key, wire, presence);
+        let background = || again::query(&self, (&key, &analysis), (wire, presence), db, again);
+        let background: Background<'_> = &background;
+        let background = Some(background).filter(|_| again::can_be_kept::<C>());
+        let read = Read { background, ..self.read(&key, wire, presence) };
         let statement = self.statement.clone();
         let prepare = || {
             let (deps, opaque) = self.deps(cache, &analysis);

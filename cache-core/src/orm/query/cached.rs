@@ -2,15 +2,23 @@
 
 use std::{any::type_name, fmt};
 
-use sea_orm::{ConnectionTrait, DbErr, PaginatorTrait, Selector, SelectorTrait};
+use futures_util::future::BoxFuture;
+use sea_orm::{ConnectionTrait, DbErr, PaginatorTrait, Selector, SelectorTrait, Statement};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    again,
     answer::{Kind, Question, Reach, RowOf, Wishes},
     pages::CachedPages,
     spy::Spy,
 };
-use crate::{engine::call::Presence, envelope::Wire, policy::PolicyOverride, tag::Tag};
+use crate::{
+    engine::call::{Background, Presence},
+    envelope::Wire,
+    orm::CachedConnection,
+    policy::PolicyOverride,
+    tag::Tag,
+};
 
 /// A query that is answered from the cache. Made by [`CacheQuery::cached`](super::CacheQuery::cached).
 ///
@@ -97,16 +105,19 @@ where
         let Self { selector, wires, wishes } = self;
         let Some((reach, spy)) = reach(db, Kind::ONE) else { return selector.one(db).await };
         let Some(statement) = Spy::watch(selector.one(spy)) else { return Err(unseen()) };
-        let load = async |statement| match db.query_one_raw(statement).await? {
-            Some(row) => S::from_raw_query_result(row).map(Some),
-            None => Ok(None),
+        let load = async |statement| first::<S, C>(db, statement).await;
+        let again = |db: CachedConnection, statement: Statement| -> BoxFuture<'static, _> {
+            Box::pin(async move { first::<S, _>(&db, statement).await })
         };
         if let Some(row) = wishes.row(&statement, wires.one.map(|wire| (wire.schema)())) {
-            let answer = row.answer(&reach.cache, &wishes.policy, wires.one, || load(statement));
-            return reach.heard(answer).await;
+            let background = || again::row(&row, &statement, wishes.policy, wires.one, db, &again);
+            let background: Background<'_> = &background;
+            let background = Some(background).filter(|_| again::can_be_kept::<C>());
+            let load = || load(statement.clone());
+            return reach.heard(row.answer(&reach.cache, &wishes.policy, wires.one, background, load)).await;
         }
         let question = Question { kind: Kind::ONE, result: type_name::<S>(), statement, wishes: &wishes };
-        question.answer(&reach, wires.one, presence_of_one, load).await
+        question.answer(db, &reach, wires.one, presence_of_one, &again, load).await
     }
 
     /// The first row, as [`Selector::require_one`].
@@ -129,7 +140,8 @@ where
         let Some((reach, spy)) = reach(db, Kind::ALL) else { return selector.all(db).await };
         let Some(statement) = Spy::watch(selector.all(spy)) else { return Err(unseen()) };
         let question = Question { kind: Kind::ALL, result: type_name::<S>(), statement, wishes: &wishes };
-        question.answer(&reach, wires.all, presence_of_all, async |statement| rows::<S, C>(db, statement).await).await
+        let load = async |statement| rows::<S, C>(db, statement).await;
+        question.answer(db, &reach, wires.all, presence_of_all, &rows_again::<S>, load).await
     }
 
     /// The number of rows, as [`PaginatorTrait::count`].
@@ -143,7 +155,7 @@ where
         let Some(statement) = Spy::watch(selector.count(spy)) else { return Err(unseen()) };
         let question = Question { kind: Kind::COUNT, result: "count", statement, wishes: &wishes };
         let load = async |statement| number(db, statement).await;
-        question.answer(&reach, wires.count, |_| Presence::Unknown, load).await
+        question.answer(db, &reach, wires.count, |_| Presence::Unknown, &number_again, load).await
     }
 
     /// Pages of rows, as [`PaginatorTrait::paginate`]: each page is an entry, and so is the number of rows.
@@ -162,17 +174,42 @@ pub(super) fn reach<C: ConnectionTrait>(db: &C, kind: Kind) -> Option<(Reach, &'
     Reach::of(db, kind).map(|reach| (reach, spy))
 }
 
+/// The first row of a statement.
+async fn first<S: SelectorTrait, C: ConnectionTrait>(db: &C, statement: Statement) -> Result<Option<S::Item>, DbErr> {
+    match db.query_one_raw(statement).await? {
+        Some(row) => S::from_raw_query_result(row).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// As [`rows`], on a connection that is kept.
+pub(super) fn rows_again<S>(
+    db: CachedConnection,
+    statement: Statement,
+) -> BoxFuture<'static, Result<Vec<S::Item>, DbErr>>
+where
+    S: SelectorTrait + Send + Sync + 'static,
+    S::Item: Send + 'static,
+{
+    Box::pin(async move { rows::<S, _>(&db, statement).await })
+}
+
+/// As [`number`], on a connection that is kept.
+pub(super) fn number_again(db: CachedConnection, statement: Statement) -> BoxFuture<'static, Result<u64, DbErr>> {
+    Box::pin(async move { number(&db, statement).await })
+}
+
 /// Every row of a statement.
 pub(super) async fn rows<S: SelectorTrait, C: ConnectionTrait>(
     db: &C,
-    statement: sea_orm::Statement,
+    statement: Statement,
 ) -> Result<Vec<S::Item>, DbErr> {
     let rows = db.query_all_raw(statement).await?;
     rows.into_iter().map(S::from_raw_query_result).collect()
 }
 
 /// What a counting statement counts.
-pub(super) async fn number<C: ConnectionTrait>(db: &C, statement: sea_orm::Statement) -> Result<u64, DbErr> {
+pub(super) async fn number<C: ConnectionTrait>(db: &C, statement: Statement) -> Result<u64, DbErr> {
     let Some(row) = db.query_one_raw(statement).await? else { return Ok(0) };
     Ok(u64::try_from(row.try_get::<i64>("", "num_items")?).unwrap_or_default())
 }

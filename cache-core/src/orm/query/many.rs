@@ -2,14 +2,15 @@
 
 use std::any::type_name;
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryTrait, SelectTwoMany};
+use futures_util::future::BoxFuture;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryTrait, SelectTwoMany, Statement};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     answer::{Kind, Question, Reach, Wishes},
     cached::presence_of_all,
 };
-use crate::{envelope::Wire, policy::PolicyOverride, tag::Tag};
+use crate::{envelope::Wire, orm::CachedConnection, policy::PolicyOverride, tag::Tag};
 
 /// One model with its related models.
 type Family<E, F> = (<E as EntityTrait>::Model, Vec<<F as EntityTrait>::Model>);
@@ -65,6 +66,10 @@ impl<E: EntityTrait, F: EntityTrait> CachedQueryMany<E, F> {
         let statement = select.build(db.get_database_backend());
         let question =
             Question { kind: Kind::ALL, result: type_name::<SelectTwoMany<E, F>>(), statement, wishes: &wishes };
-        question.answer(&reach, wire, presence_of_all, async |_| select.all(db).await).await
+        let again = |db: CachedConnection, _: Statement| -> BoxFuture<'static, _> {
+            let select = select.clone();
+            Box::pin(async move { select.all(&db).await })
+        };
+        question.answer(db, &reach, wire, presence_of_all, &again, async |_| select.clone().all(db).await).await
     }
 }

@@ -1,5 +1,6 @@
 //! Queries that are answered from the cache, without an annotated function.
 
+mod again;
 mod answer;
 mod cached;
 mod extend;

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, ItemsAndPagesNumber, Paginator, PaginatorT
 
 use super::{
     answer::{Kind, Question, Reach, Wishes},
-    cached::{CachedQuery, Wires, number, presence_of_all, reach, rows, unseen},
+    cached::{CachedQuery, Wires, number, number_again, presence_of_all, reach, rows, rows_again, unseen},
     spy::Spy,
 };
 use crate::engine::call::Presence;
@@ -59,7 +59,7 @@ where
         }
         let question = Question { kind: Kind::ALL, result: type_name::<S>(), statement, wishes: &wishes };
         let load = async |statement| rows::<S, C>(self.db, statement).await;
-        question.answer(reach, self.wires.all, presence_of_all, load).await
+        question.answer(self.db, reach, self.wires.all, presence_of_all, &rows_again::<S>, load).await
     }
 
     /// The current page. See [`Paginator::fetch`].
@@ -88,7 +88,7 @@ where
         }
         let question = Question { kind: Kind::COUNT, result: "count", statement, wishes: &wishes };
         let load = async |statement| number(self.db, statement).await;
-        question.answer(reach, self.wires.count, |_| Presence::Unknown, load).await
+        question.answer(self.db, reach, self.wires.count, |_| Presence::Unknown, &number_again, load).await
     }
 
     /// The number of pages. See [`Paginator::num_pages`].
