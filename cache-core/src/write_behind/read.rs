@@ -57,7 +57,7 @@ async fn entry<E: WriteBehindEntity>(core: &Core<E>, key: KeyOf<E>) -> Result<Op
     let values = key.clone().into_value_tuple().into_iter().collect();
     let wire = Some(Wire::SERDE);
     match Row::of::<E>(values, wire) {
-        Some(row) => row.answer(core.db.cache(), &STRICT, wire, || stored::<E, _>(&core.db, key)).await,
+        Some(row) => row.answer(core.db.cache(), &STRICT, wire, None, || stored::<E, _>(&core.db, key)).await,
         None => stored::<E, _>(&core.db, key).await,
     }
 }
