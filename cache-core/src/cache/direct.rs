@@ -124,7 +124,9 @@ impl Cache {
             presence: |_| Presence::Unknown,
             deps: deps(tags),
         };
-        self.engine.put_around(slot, None, async { write().await }, |result| result.as_ref().ok().cloned()).await
+        // Boxed: what is around a write is larger than most tasks expect.
+        let put = self.engine.put_around(slot, None, async { write().await }, |result| result.as_ref().ok().cloned());
+        Box::pin(put).await
     }
 
     /// Removes the entry at `key` on every node; returns whether the remote tier had it (without one: `false`).

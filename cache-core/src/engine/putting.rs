@@ -1,6 +1,6 @@
 //! Runs a piece of code that writes, and stores the value that it returns.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::join;
 
@@ -57,7 +57,7 @@ impl Engine {
         };
         let around = intent.as_around();
         let output = {
-            let mut work = pin!(async {
+            let mut work = Box::pin(async {
                 match &around {
                     Some(around) => around.run(work).await,
                     None => work.await,

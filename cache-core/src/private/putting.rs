@@ -64,7 +64,10 @@ where
 {
     let PutSlot(slot, function) = slot;
     match (source.find(), slot) {
-        (Ok(cache), Some(slot)) => cache.engine().put_around(slot, refusal, async { body().await }, value_of).await,
+        // Boxed: what is around a write is larger than most tasks expect.
+        (Ok(cache), Some(slot)) => {
+            Box::pin(cache.engine().put_around(slot, refusal, async { body().await }, value_of)).await
+        }
         (Ok(cache), None) => {
             cache.bypassed(function, "the arguments cannot be made a key");
             body().await

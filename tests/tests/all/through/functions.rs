@@ -108,7 +108,7 @@ async fn a_body_that_fails_or_is_dropped_leaves_the_entry_stale() {
     put.await.unwrap_err();
     assert_eq!(world.a.cache.get::<i32>("k").await, None);
     world.a.cache.put("k", 1, ["tag"], MINUTE).await;
-    let put = world.a.cache.put_through("k", ["tag"], MINUTE, std::future::pending::<Result<i32, DbErr>>);
+    let put = Box::pin(world.a.cache.put_through("k", ["tag"], MINUTE, std::future::pending::<Result<i32, DbErr>>));
     assert!(put.now_or_never().is_none(), "polled once, and dropped");
     assert_eq!(world.a.cache.get::<i32>("k").await, None, "it may have written: pending for one more lease");
 }
