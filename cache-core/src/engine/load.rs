@@ -194,7 +194,8 @@ impl Engine {
         let loading = self.in_a_place(function, async {
             // A load is as dear as its loader, not as the queue before it.
             let _first = begun.set(self.clock.now());
-            let work = scope.run(async { loader(scope.clone()).await });
+            // Boxed, so that what is around it stays small: in a debug build each level holds it several times.
+            let work = scope.run(async { Box::pin(loader(scope.clone())).await });
             work.instrument(span.clone()).await
         });
         let loaded = self.within_timeouts(running, loading).await;
