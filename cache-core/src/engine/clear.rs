@@ -1,11 +1,12 @@
 //! Clears a caller to load: the load lock between processes, and turns while a write is in flight.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
         Engine,
         call::Read,
+        entry::StoredEntry,
         fill::Captured,
         flight::{Flight, Outcome},
         load::Lead,
@@ -16,10 +17,13 @@ use crate::{
         scope::LoadScope,
         turns::Place,
     },
-    event::{Event, FillRefusal},
+    event::{Event, FillRefusal, Tier},
     policy::TierChoice,
     ports::LockRequest,
 };
+
+/// Whoever gets the load lock this long after it found nothing looks once more: a round trip is dear only where it is not needed.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// What a caller holds when it may load.
 pub(super) struct Cleared<'a> {
@@ -66,6 +70,7 @@ impl Engine {
     {
         let give_up = self.clock.now().after(call.policy.lock_wait);
         let mut pause = POLL_MIN;
+        let looked = lead.flight().map_or_else(|| self.clock.now(), |flight| flight.started());
         let mut waited = false;
         loop {
             let token = self.lock_token(call).filter(|_| self.clock.now() < give_up);
@@ -82,6 +87,17 @@ impl Engine {
                 flight.set_captured(versions);
             }
             if token.is_none() || lock.is_some() || self.held_locks.holds(call.read.key) {
+                // Its last holder may have stored the value after this caller looked, and given it back before this caller asked for it.
+                let is_late = waited || self.clock.now().since(looked) > LOOK_AGAIN_AFTER;
+                if lock.is_some()
+                    && is_late
+                    && let Some((value, entry, tier)) = self.found_meanwhile(call, &lead, trust_cells).await
+                {
+                    if let Some(lock) = lock {
+                        lock.give_back().await;
+                    }
+                    return self.delivered(call, lead, value, entry, tier);
+                }
                 if waited {
                     self.lock_waited(call.read, false);
                 }
@@ -90,17 +106,44 @@ impl Engine {
             waited = true;
             self.clock.sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
             pause = (pause * 2).min(POLL_MAX);
-            let flight = lead.flight().map(|flight| &**flight);
-            let trust_cells = trust_cells && self.lease.holds(self.clock.now());
-            if let Found::Fresh(entry, tier) = self.look_up(call, trust_cells, flight).await
-                && let Some(value) = self.value_of(&entry)
-            {
-                self.lock_waited(call.read, true);
-                self.hit(call.read.function, call.read.key, &entry, tier);
-                lead.finish(Outcome::Value(entry));
-                return Clearance::Done(Ok(value));
+            if let Some((value, entry, tier)) = self.found_meanwhile(call, &lead, trust_cells).await {
+                return self.delivered(call, lead, value, entry, tier);
             }
         }
+    }
+
+    /// What another process has stored since this caller looked.
+    async fn found_meanwhile<T, E>(
+        &self,
+        call: &Call<'_, '_, T, E>,
+        lead: &Lead<'_>,
+        trust_cells: bool,
+    ) -> Option<(T, Arc<StoredEntry>, Tier)>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let flight = lead.flight().map(|flight| &**flight);
+        let trust_cells = trust_cells && self.lease.holds(self.clock.now());
+        let Found::Fresh(entry, tier) = self.look_up(call, trust_cells, flight).await else { return None };
+        Some((self.value_of(&entry)?, entry, tier))
+    }
+
+    /// Another process has loaded what this caller was about to load.
+    fn delivered<'l, T, E>(
+        &self,
+        call: &Call<'_, '_, T, E>,
+        lead: Lead<'_>,
+        value: T,
+        entry: Arc<StoredEntry>,
+        tier: Tier,
+    ) -> Clearance<'l, T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        self.lock_waited(call.read, true);
+        self.hit(call.read.function, call.read.key, &entry, tier);
+        lead.finish(Outcome::Value(entry));
+        Clearance::Done(Ok(value))
     }
 
     /// Waits for the next load of the key to start, and shares that one.

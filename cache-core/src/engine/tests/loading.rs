@@ -5,6 +5,7 @@ use crate::{
     engine::call::{DIRECT, Deps, Read},
     envelope::Wire,
     error::Error,
+    memory::{Call, Point},
 };
 
 /// A policy with what a test is about.
@@ -258,6 +259,28 @@ async fn after_a_leader_has_died_one_of_those_who_wait_loads_for_all() {
     }
     assert!(clock.now().since(begun) < SECOND, "nobody waited until it gave up");
     assert_eq!(db.queries(), 1);
+}
+
+#[tokio::test]
+async fn whoever_gets_the_lock_late_looks_again_before_it_loads() {
+    let (store, clock, db) = shared();
+    let (a, b) = (Node::on(&store, &clock).await, Arc::new(Node::on(&store, &clock).await));
+    let held_up = b.memory.hold(Call::Capture, Point::Before);
+    let late = {
+        let (b, db) = (Arc::clone(&b), db.clone());
+        tokio::spawn(async move { b.read(&db).await })
+    };
+    settle().await;
+    a.read(&db).await;
+    clock.advance(Duration::from_millis(50));
+    drop(held_up);
+    assert_eq!(late.await.unwrap(), 0);
+    assert_eq!(db.queries(), 1, "the other node had loaded and given the lock back");
+    assert_eq!((b.cache.stats().hits_remote, b.cache.stats().loads), (1, 0));
+    db.set(1);
+    assert!(a.cache.invalidate([ROW]).await.is_done());
+    assert_eq!(a.read(&db).await, 1, "the lock was given back");
+    assert_eq!(a.cache.stats().lock_waits, 0);
 }
 
 #[tokio::test]
