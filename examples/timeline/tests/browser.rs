@@ -125,6 +125,7 @@ async fn the_panels_figures_move_and_its_switches_switch() {
     click(&joe, "#cache_off").await;
     shown(&joe, "//*[@id='page-cost'][contains(., 'from memory')]").await;
     click(&joe, "#slow_database").await;
+    shown(&joe, "//button[@id='slow_database'][@aria-pressed='false']").await;
 
     click(&joe, "#stop_redis").await;
     shown(&joe, "//button[@id='stop_redis'][.='Start Redis']").await;
@@ -163,8 +164,15 @@ async fn post(visitor: &Client, body: &str) {
     click(visitor, "#send").await;
 }
 
+/// A live page may replace an element after it was found: then it is found again.
 async fn click(visitor: &Client, css: &str) {
-    visitor.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    for _ in 0..20 {
+        match visitor.wait().for_element(Locator::Css(css)).await.unwrap().click().await {
+            Err(error) if error.is_stale_element_reference() => {}
+            clicked => return clicked.unwrap(),
+        }
+    }
+    panic!("{css} is replaced all the time");
 }
 
 async fn text(visitor: &Client, css: &str) -> String {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm_cache::{Event, Tag, Tier};
+use sea_orm_cache::{Cache, Event, Tag, Tier};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -98,6 +98,8 @@ pub struct Figures {
     pub statements: u64,
     pub saved: u64,
     pub invalidated_tags: u64,
+    /// Tags that entries in this process depended on when they were made stale, on whatever node.
+    pub died: u64,
     pub deferred_tags: u64,
     pub redis_is_away: bool,
 }
@@ -194,7 +196,8 @@ impl Gauge {
     }
 
     /// What the panel shows.
-    pub fn figures(&self, stats: &sea_orm_cache::Stats) -> Figures {
+    pub fn figures(&self, cache: &Cache) -> Figures {
+        let stats = cache.stats();
         let names = ["process memory", "Redis", "database"];
         let mut at = self.tiers.iter().zip(names).map(|(samples, name)| {
             let samples = lock(samples);
@@ -212,6 +215,7 @@ impl Gauge {
             statements: get(&self.statements),
             saved: get(&self.saved),
             invalidated_tags: stats.invalidations,
+            died: cache.stats_by_table().iter().map(|table| table.deaths).sum(),
             deferred_tags: stats.deferred_tags,
             redis_is_away: self.redis_is_away.load(Ordering::Relaxed),
         }

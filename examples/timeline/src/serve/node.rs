@@ -96,7 +96,7 @@ impl Node {
     }
 
     pub fn figures(&self) -> Figures {
-        self.gauge.figures(&self.db.cache().stats())
+        self.gauge.figures(self.db.cache())
     }
 
     /// Writes what waits to be written.

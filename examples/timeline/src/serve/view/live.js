@@ -27,6 +27,7 @@
     });
     text("statements", number(figures.statements));
     text("saved", number(figures.saved));
+    text("died", number(figures.died));
     text("waiting", number(figures.deferred_tags));
     document.getElementById("deferred").hidden = figures.deferred_tags === 0;
     document.getElementById("away").hidden = !figures.redis_is_away;

@@ -27,6 +27,7 @@ pub fn panel(frame: &Frame<'_>) -> Markup {
             p #deferred hidden[figures.deferred_tags == 0] { b #waiting { (figures.deferred_tags) } " invalidations wait for Redis." }
             (switches(frame.node))
             h3 { "Writes, and what they made stale" }
+            p .hint { b #died { (figures.died) } " of these tags had entries in this process." }
             ol #written { @for note in &frame.latest { (written(note)) } }
             @if frame.node.urls.len() > 1 { p .hint { (nodes(&frame.node.urls, frame.node.index)) } }
         }
