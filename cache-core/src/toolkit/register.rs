@@ -22,10 +22,10 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let cache = Cache::builder().build().await?;
 /// let orders = Register::new(&cache, "orders", Duration::from_secs(3_600))?;
-/// let new = orders.compare_and_set("7", Expect::Absent, &"paid").await?.into_result()?;
-/// orders.compare_and_set("7", Expect::Version(new), &"packed").await?.into_result()?;
+/// let new = orders.compare_and_set("7", Expect::Absent::<()>, "paid").await?.into_result()?;
+/// orders.compare_and_set("7", Expect::Version::<()>(new), "packed").await?.into_result()?;
 /// // Somebody else still believes it is "paid":
-/// let lost = orders.compare_and_set("7", Expect::Value("paid"), &"refunded").await?;
+/// let lost = orders.compare_and_set("7", Expect::Value("paid"), "refunded").await?;
 /// assert!(!lost.done);
 /// assert_eq!(lost.current.ok_or("gone")?.value, "packed");
 /// # Ok(()) }
