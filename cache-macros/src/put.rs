@@ -156,7 +156,7 @@ fn body(entry: &Entry, function: &Function, params: &Params, source: &Source) ->
         #[allow(unused_imports)]
         use #private_there::written::{ByResult as _, ByValue as _};
         let written = (&&#private_there::Probe::<#output>::NEW).written();
-        move |output: &#output| written(output).map(|value| #private_there::IntoEntry::into_entry(value))
+        move |output: &#output| written(output).map(#private_there::IntoEntry::into_entry)
     });
     // The entry is named before the body runs, which may move the arguments.
     quote!({

@@ -1,7 +1,5 @@
 //! One call of a cached function.
 
-use std::time::Duration;
-
 use super::{
     background::{Background, Order},
     site::Site,
@@ -11,7 +9,7 @@ use crate::{
     cache::Cache,
     engine::{
         LoadScope,
-        call::{Deps, Presence, Read, ShareError},
+        call::{Deps, HardTimeout, Presence, Read, ShareError},
     },
     envelope::Wire,
     error::Error,
@@ -32,7 +30,7 @@ pub struct Call<'a, T: 'static, E> {
     /// Makes the same call again, as a future of its own.
     pub background: Option<Background<'a>>,
     /// How long the body may take, and the error of one that takes longer.
-    pub hard_timeout: Option<(Duration, fn(Error) -> E)>,
+    pub hard_timeout: Option<HardTimeout<E>>,
 }
 
 impl<'a, T, E> Call<'a, T, E> {

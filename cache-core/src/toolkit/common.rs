@@ -13,6 +13,14 @@ use crate::{
 /// Bytes of an id (a user, a key, a member): longer ones are refused.
 pub(super) const ID_BYTES_MAX: usize = 1_024;
 
+/// Scores beyond are refused: a store needs room for marks of its own.
+const SCORE_MAX: f64 = 1e300;
+
+/// Whether a score can be stored: a number, and not too large.
+pub(super) fn takes_score(score: f64) -> bool {
+    score.abs() <= SCORE_MAX
+}
+
 /// The way of one instance to the store.
 #[derive(Clone)]
 pub(super) struct Tool {

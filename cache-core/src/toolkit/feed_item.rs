@@ -5,11 +5,8 @@ use std::{cmp::Ordering, fmt, str::FromStr};
 use crate::{
     error::{Error, ErrorKind},
     ports::toolkit::feeds::{After, Scored},
-    toolkit::common::{check_id, refused},
+    toolkit::common::{check_id, refused, takes_score},
 };
-
-/// Scores beyond are refused: a store needs room for marks of its own.
-const SCORE_MAX: f64 = 1e300;
 
 /// One item of a feed: a post.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +65,7 @@ impl FeedItem {
     pub(super) fn scored(&self) -> Result<Scored, Error> {
         check_id(&self.id)?;
         check_id(&self.author)?;
-        if !(self.score.abs() <= SCORE_MAX) {
+        if !takes_score(self.score) {
             return Err(refused(format!("a score of {}: feeds take from -1e300 to 1e300", self.score)));
         }
         Ok(Scored { member: member(&self.author, &self.id), score: self.score })
@@ -125,12 +122,12 @@ impl FromStr for FeedCursor {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = || Error::new(ErrorKind::Decode, "not a cursor of a feed");
-        if text.len() < 16 || text.len() % 2 != 0 || !text.is_ascii() {
+        if text.len() < 16 || !text.len().is_multiple_of(2) || !text.is_ascii() {
             return Err(wrong());
         }
         let (score, member) = text.split_at_checked(16).ok_or_else(wrong)?;
         let score = u64::from_str_radix(score, 16).map(f64::from_bits).map_err(|_| wrong())?;
-        if !(score.abs() <= SCORE_MAX) {
+        if !takes_score(score) {
             return Err(wrong());
         }
         let digits = |at| member.get(at..at + 2).and_then(|two: &str| u8::from_str_radix(two, 16).ok());

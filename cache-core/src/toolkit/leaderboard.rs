@@ -11,13 +11,12 @@ use crate::{
     },
     toolkit::{
         board_window::{Period, Window},
-        common::{Tool, check_count, check_id, check_span, refused, setting},
+        common::{Tool, check_count, check_id, check_span, refused, setting, takes_score},
     },
 };
 
 /// Members that one question or one write may be about.
 const ROWS_MAX: u64 = 1_000;
-const SCORE_MAX: f64 = 1e300;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A ranking by score, high to low: all time, or by the hour, day or week.
@@ -222,7 +221,7 @@ impl Leaderboard {
         check_count("scores", scores.len() as u64, 1, ROWS_MAX)?;
         for (member, score) in scores {
             check_id(member)?;
-            if !(score.abs() <= SCORE_MAX) {
+            if !takes_score(*score) {
                 return Err(refused(format!("a score of {score}: leaderboards take from -1e300 to 1e300")));
             }
         }

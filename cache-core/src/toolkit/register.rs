@@ -164,6 +164,7 @@ impl Register {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `Option::map`")]
 fn stored<T: DeserializeOwned>(versioned: Versioned) -> Result<Stored<T>, Error> {
     Ok(Stored { version: versioned.version, value: decode("a register", &versioned.value)? })
 }

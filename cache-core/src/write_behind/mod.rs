@@ -107,7 +107,6 @@ struct Handle<E: WriteBehindEntity>(Arc<Core<E>>);
 
 impl<E: WriteBehindEntity> WriteBehind<E> {
     /// Begins with the defaults.
-    #[must_use]
     pub fn builder(db: &CachedConnection) -> WriteBehindBuilder<E> {
         WriteBehindBuilder::new(db)
     }

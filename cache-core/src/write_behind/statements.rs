@@ -64,9 +64,12 @@ fn on_conflict<E: EntityTrait>(backend: DbBackend, key: &[E::Column], others: &[
     conflict
 }
 
+/// What is added to a column, by row.
+type Summands<'a, E> = Vec<(&'a Net<E>, i64)>;
+
 /// `SET col = col + CASE WHEN key = .. THEN .. ELSE 0 END WHERE key IN (..)`.
 fn increments<E: WriteBehindEntity>(backend: DbBackend, key: &[E::Column], rows: &[&Net<E>]) -> Statement {
-    let mut by_column: BTreeMap<&str, (E::Column, Vec<(&Net<E>, i64)>)> = BTreeMap::new();
+    let mut by_column: BTreeMap<&str, (E::Column, Summands<'_, E>)> = BTreeMap::new();
     for net in rows {
         for (name, (column, by)) in &net.added {
             by_column.entry(name).or_insert_with(|| (*column, Vec::new())).1.push((net, *by));

@@ -171,7 +171,7 @@ pub(super) fn companion_tokens(plan: &Plan, function: &Function) -> TokenStream 
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(dead_code, deprecated, clippy::too_many_arguments)]
+        #[allow(dead_code, deprecated, clippy::too_many_arguments, clippy::ptr_arg)]
         fn #name(#receiver #(#taken),*) -> #private::BackgroundCall {
             ::std::boxed::Box::pin(async move {
                 #private::refreshing_once(#site, #called(#this #(#handed),*)).await

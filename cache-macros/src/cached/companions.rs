@@ -90,7 +90,7 @@ fn functions(plan: &Plan, function: &Function) -> TokenStream {
 
         #(#cfgs)*
         #[doc = #doc_key]
-        #[allow(dead_code, unused_variables)]
+        #[allow(dead_code, unused_variables, clippy::ptr_arg)]
         #vis fn #key #params (#receiver #(#all_key_params),*) -> ::std::string::String #clause {
             #private::key_text(#site, #key_tokens)
         }
@@ -158,7 +158,7 @@ fn of_one(plan: &Plan, function: &Function, named: impl Fn(&str) -> Ident) -> To
         quote! {
             #(#cfgs)*
             #[doc = #doc_many]
-            #[allow(dead_code, unused_variables)]
+            #[allow(dead_code, unused_variables, clippy::ptr_arg)]
             #vis async fn #many #params (#handle #all: ::std::vec::Vec<#ty>)
                 -> ::core::result::Result<u64, #private::Error> #clause
             {
@@ -171,7 +171,7 @@ fn of_one(plan: &Plan, function: &Function, named: impl Fn(&str) -> Ident) -> To
     quote! {
         #(#cfgs)*
         #[doc = #doc_peek]
-        #[allow(dead_code, unused_variables)]
+        #[allow(dead_code, unused_variables, clippy::ptr_arg)]
         #vis async fn #peek #params (#handle #(#key_params),*)
             -> ::core::option::Option<<#output as #private::IsResult>::Value> #clause
         {
@@ -180,7 +180,7 @@ fn of_one(plan: &Plan, function: &Function, named: impl Fn(&str) -> Ident) -> To
 
         #(#cfgs)*
         #[doc = #doc_invalidate]
-        #[allow(dead_code, unused_variables)]
+        #[allow(dead_code, unused_variables, clippy::ptr_arg)]
         #vis async fn #invalidate #params (#handle #(#key_params),*)
             -> ::core::result::Result<bool, #private::Error> #clause
         {
@@ -213,7 +213,7 @@ fn of_many(plan: &Plan, function: &Function, batch: &Batch, named: impl Fn(&str)
     quote! {
         #(#cfgs)*
         #[doc = #doc_peek]
-        #[allow(dead_code, unused_variables)]
+        #[allow(dead_code, unused_variables, clippy::ptr_arg)]
         #vis async fn #peek #params (#handle #(#key_params),*) -> <#output as #private::IsResult>::Value #clause {
             let #ids = #slice;
             #private::peek_many(#source, #site, #call, #ids, |#name| #key_tokens).await
@@ -221,7 +221,7 @@ fn of_many(plan: &Plan, function: &Function, batch: &Batch, named: impl Fn(&str)
 
         #(#cfgs)*
         #[doc = #doc_invalidate]
-        #[allow(dead_code, unused_variables)]
+        #[allow(dead_code, unused_variables, clippy::ptr_arg)]
         #vis async fn #invalidate #params (#handle #(#key_params),*)
             -> ::core::result::Result<u64, #private::Error> #clause
         {
@@ -255,7 +255,7 @@ fn put_slot(plan: &Plan, function: &Function, call: &TokenStream) -> Option<Toke
     Some(quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(dead_code, unused_variables)]
+        #[allow(dead_code, unused_variables, clippy::ptr_arg)]
         #vis fn __put_slot #generics (#(#list),*) -> #private::PutSlot<<#output as #private::IsResult>::Value> #clause {
             #private::PutSlot::new(#site, #key, #call, #deps)
         }
@@ -336,7 +336,7 @@ fn refresh_tokens(plan: &Plan, function: &Function, refresh: &Ident) -> TokenStr
     quote! {
         #(#cfgs)*
         /// Loads anew, whatever is cached, and stores the value.
-        #[allow(dead_code, deprecated, clippy::too_many_arguments)]
+        #[allow(dead_code, deprecated, clippy::too_many_arguments, clippy::ptr_arg)]
         #vis #sig { #refreshed }
     }
 }

@@ -1,6 +1,6 @@
 //! Decides what the code of one function will consist of.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
@@ -128,9 +128,17 @@ fn policy(args: &CachedArgs, errors: &mut Errors) -> TokenStream {
         let number = match expr {
             None => continue,
             // `jitter = 0` and `jitter = 1` are shares as well.
-            Some(syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(lit), .. })) => {
-                quote_spanned!(lit.span()=> #lit as f64)
-            }
+            Some(syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(lit), .. })) => match lit.base10_parse::<u32>() {
+                Ok(share) => {
+                    let mut literal = Literal::f64_unsuffixed(f64::from(share));
+                    literal.set_span(lit.span());
+                    quote!(#literal)
+                }
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            },
             Some(other) => quote!(#other),
         };
         let field = Ident::new(name, Span::call_site());

@@ -305,7 +305,7 @@ fn what_the_engine_can_do_is_an_argument() {
     );
     for part in [
         "refresh_ahead : :: core :: option :: Option :: Some (0.8)",
-        "xfetch_beta : :: core :: option :: Option :: Some (1 as f64)",
+        "xfetch_beta : :: core :: option :: Option :: Some (1.0)",
         "stale_while_revalidate : :: core :: option :: Option :: Some (:: core :: time :: Duration :: from_millis (30000u64))",
         "stale_if_error : :: core :: option :: Option :: Some",
         "soft_timeout : :: core :: option :: Option :: Some (:: core :: time :: Duration :: from_millis (100u64))",

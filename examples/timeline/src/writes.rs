@@ -86,7 +86,7 @@ pub async fn delete<C: TransactionTrait>(db: &C, tweet: i32) -> Result<Option<tw
 /// Whether that is new.
 pub async fn follow<C: ConnectionTrait>(db: &C, follower: i32, followee: i32) -> Result<bool, DbErr> {
     let row = follow::ActiveModel { follower_id: Set(follower), followee_id: Set(followee) };
-    Follow::insert(row).on_conflict_do_nothing().exec_without_returning(db).await.map(is_new)
+    Follow::insert(row).on_conflict_do_nothing().exec_without_returning(db).await.map(|done| is_new(&done))
 }
 
 /// Whether that is new.
@@ -98,7 +98,7 @@ pub async fn unfollow<C: ConnectionTrait>(db: &C, follower: i32, followee: i32) 
 pub async fn like<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> Result<bool, DbErr> {
     let row = favourite::ActiveModel { tweet_id: Set(tweet), member_id: Set(member) };
     match Favourite::insert(row).on_conflict_do_nothing().exec_without_returning(db).await {
-        Ok(done) => Ok(is_new(done)),
+        Ok(done) => Ok(is_new(&done)),
         // The tweet is gone.
         Err(error) if matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_))) => Ok(false),
         Err(error) => Err(error),
@@ -122,8 +122,8 @@ async fn like_and_count<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> 
         .map(drop)
 }
 
-fn is_new(done: TryInsertResult<u64>) -> bool {
-    matches!(done, TryInsertResult::Inserted(rows) if rows > 0)
+fn is_new(done: &TryInsertResult<u64>) -> bool {
+    matches!(done, TryInsertResult::Inserted(rows) if *rows > 0)
 }
 
 async fn add_to_count<C: ConnectionTrait>(txn: &C, author: i32, change: i32) -> Result<(), DbErr> {

@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Nothing of the read is left, and a write is seen by whoever reads next.
-    async fn is_clean(mut self, case: &str) {
+    async fn assert_clean(mut self, case: &str) {
         self.gate.close();
         self.run(Duration::from_millis(200)).await;
         for other in self.others.drain(..) {
@@ -127,7 +127,7 @@ where
         let world = world().await;
         world.a.memory.yield_at_every_call();
         let ended = dropped_after(polls, &world.clock, read(&world)).await;
-        world.is_clean(&format!("{case}, dropped after {polls} polls")).await;
+        world.assert_clean(&format!("{case}, dropped after {polls} polls")).await;
         if ended {
             return polls;
         }

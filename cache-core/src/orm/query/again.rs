@@ -23,11 +23,14 @@ pub(super) fn can_be_kept<C: ConnectionTrait>() -> bool {
     typeid::of::<C>() == typeid::of::<CachedConnection>()
 }
 
+/// How a query's values become bytes, and what they say about their rows.
+pub(super) type How<T> = (Option<&'static Wire<T>>, fn(&T) -> Presence);
+
 /// The refresh of a query's entry. Nothing, if the connection cannot be kept.
 pub(super) fn query<T, C>(
     question: &Question<'_>,
     of: (&KeyText, &Arc<Analysis>),
-    how: (Option<&'static Wire<T>>, fn(&T) -> Presence),
+    how: How<T>,
     db: &C,
     load: Load<'_, T>,
 ) -> BoxFuture<'static, ()>

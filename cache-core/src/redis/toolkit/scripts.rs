@@ -39,6 +39,7 @@ scripts! {
 }
 
 /// A call of `script` on `keys`; its arguments follow.
+#[expect(clippy::needless_pass_by_value, reason = "an array of keys is made for the call")]
 pub(super) fn call<const N: usize>(script: &Script, keys: [String; N]) -> Cmd {
     call_many(script, &keys)
 }

@@ -109,7 +109,7 @@ impl World {
                 (connected(), connected())
             }
         };
-        Self::over(backend, one, two, |builder| set(builder)).await
+        Self::over(backend, one, two, set).await
     }
 
     pub(super) async fn over(

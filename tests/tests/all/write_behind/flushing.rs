@@ -5,6 +5,7 @@ use std::time::Duration;
 use harness::Backend;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 use sea_orm_cache::{Backpressure, ErrorKind, Tag};
+use sea_orm_migration::{MigrationTrait, SchemaManager};
 
 use super::{
     World,
@@ -116,6 +117,60 @@ async fn a_full_journal_refuses_or_makes_wait() {
     })
     .await;
     assert_eq!(fourth.await.unwrap(), Err(ErrorKind::Full));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_table_of_positions_may_come_from_a_migration_on_every_database() {
+    for backend in Backend::ALL {
+        let world = World::on(backend).await;
+        let manager = SchemaManager::new(&world.plain);
+        sea_orm_cache::CreateCacheWriteBehind.up(&manager).await.unwrap();
+        sea_orm_cache::create_write_behind_table(&world.plain).await.unwrap();
+        let tallies = world.patient().build().await.unwrap();
+        tallies.upsert(row(1, 1)).await.unwrap();
+        tallies.flush().await.unwrap();
+        assert!(positions(&world).await > 0, "{backend:?}");
+        tallies.close().await.unwrap();
+        assert_eq!(
+            positions(&world).await,
+            0,
+            "{backend:?}: a journal in memory leaves nothing behind when it is closed"
+        );
+        sea_orm_cache::CreateCacheWriteBehind.down(&manager).await.unwrap();
+        assert!(world.plain.execute_unprepared("SELECT * FROM cache_write_behind").await.is_err(), "{backend:?}");
+    }
+}
+
+async fn positions(world: &World) -> usize {
+    let sql = "SELECT journal FROM cache_write_behind";
+    let statement = sea_orm::Statement::from_string(world.plain.get_database_backend(), sql);
+    world.plain.query_all_raw(statement).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_cache_that_is_closed() {
+    let world = World::on(Backend::Sqlite).await;
+    let patience = Duration::from_secs(3_600);
+    let tallies = world
+        .patient()
+        .shards(1)
+        .backlog_max(1)
+        .batch_size(1)
+        .backpressure(Backpressure::Wait(patience))
+        .build()
+        .await
+        .unwrap();
+    world.plain.execute_unprepared("ALTER TABLE tally RENAME TO hidden").await.unwrap();
+    tallies.upsert(row(1, 1)).await.unwrap();
+    let waiting = tokio::spawn({
+        let tallies = tallies.clone();
+        async move { tallies.upsert(row(2, 1)).await.map_err(|error| error.kind()) }
+    });
+    until(async || tallies.stats().retries > 0).await;
+    assert!(!waiting.is_finished());
+    world.cache.close().await.unwrap();
+    assert_eq!(waiting.await.unwrap(), Err(ErrorKind::Closed));
+    assert_eq!(tallies.upsert(row(3, 1)).await.map_err(|error| error.kind()), Err(ErrorKind::Closed));
 }
 
 /// Waits until the condition holds. The databases work on threads of their own, so that real time has to pass.

@@ -28,6 +28,7 @@ pub struct Frame<'a> {
 }
 
 /// A page for somebody who is signed in.
+#[expect(clippy::needless_pass_by_value, reason = "the content is made for the call")]
 pub fn page(frame: &Frame<'_>, title: &str, content: Markup) -> Markup {
     let body = html! {
         header {
@@ -93,6 +94,7 @@ pub fn message(text: &str) -> Markup {
     )
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the body is made for the call")]
 fn document(title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)

@@ -50,7 +50,7 @@ pub async fn sign_in(State(app): State<App>, Form(name): Form<Name>) -> Result<R
     let member = match writing::join(&app, &name.handle).await {
         Ok(member) => member,
         Err(Refusal::Said(why)) => {
-            let page = view::sign_in(&*reading::well_known(&app).await?, &app.urls, app.index, Some(&why));
+            let page = view::sign_in(&reading::well_known(&app).await?, &app.urls, app.index, Some(&why));
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
         }
         Err(refusal) => return Err(refusal.into()),
