@@ -122,7 +122,7 @@ impl FromStr for FeedCursor {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = || Error::new(ErrorKind::Decode, "not a cursor of a feed");
-        if text.len() < 16 || !text.len().is_multiple_of(2) || !text.is_ascii() {
+        if text.len() < 16 || !text.len().is_multiple_of(2) || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
             return Err(wrong());
         }
         let (score, member) = text.split_at_checked(16).ok_or_else(wrong)?;

@@ -16,11 +16,13 @@ const SWEEP_MIN: usize = 64;
 /// A full shelf is swept this often at the most.
 const FULL_SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
-/// Values by key, each with an end. Ended ones are dropped when met, and by a sweep whenever as many were put as there are.
+/// Values by key, each with an end. Ended ones are dropped when met, and by a sweep whenever as many were put as the last sweep left.
 #[derive(Debug)]
 pub(super) struct Shelf<V> {
     kept: HashMap<String, Kept<V>>,
     puts: usize,
+    /// How many the last sweep left.
+    left: usize,
     swept: Moment,
 }
 
@@ -32,7 +34,7 @@ struct Kept<V> {
 
 impl<V> Default for Shelf<V> {
     fn default() -> Self {
-        Self { kept: HashMap::new(), puts: 0, swept: Moment::from_nanos(0) }
+        Self { kept: HashMap::new(), puts: 0, left: 0, swept: Moment::from_nanos(0) }
     }
 }
 
@@ -94,10 +96,11 @@ impl<V> Shelf<V> {
     fn make_room(&mut self, now: Moment) -> Result<(), Error> {
         self.puts += 1;
         let is_full = self.kept.len() >= OBJECTS_MAX;
-        let due = self.puts >= self.kept.len().max(SWEEP_MIN) || now.since(self.swept) >= FULL_SWEEP_PAUSE && is_full;
+        let due = self.puts >= self.left.max(SWEEP_MIN) || now.since(self.swept) >= FULL_SWEEP_PAUSE && is_full;
         if due {
             self.kept.retain(|_, kept| kept.until > now);
             self.puts = 0;
+            self.left = self.kept.len();
             self.swept = now;
         }
         if self.kept.len() >= OBJECTS_MAX { Err(full()) } else { Ok(()) }
