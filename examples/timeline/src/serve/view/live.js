@@ -5,7 +5,6 @@
   if (!panel || !window.EventSource) return;
   const tweets = document.getElementById("tweets");
   const written = document.getElementById("written");
-  const WRITTEN_MAX = 30;
   const TWEETS_MAX = 100;
 
   const text = (id, value) => { const node = document.getElementById(id); if (node) node.textContent = value; };
@@ -34,8 +33,7 @@
   });
 
   source.addEventListener("written", event => {
-    written.prepend(element(JSON.parse(event.data).html));
-    while (written.children.length > WRITTEN_MAX) written.lastElementChild.remove();
+    written.innerHTML = JSON.parse(event.data).html;
   });
 
   source.addEventListener("post", event => {

@@ -33,6 +33,8 @@ struct Listener {
     app: App,
     visitor: Visitor,
     notes: Receiver<Note>,
+    /// Whether the page was told of the writes between its making and its listening.
+    begun: bool,
     ticks: Interval,
 }
 
@@ -44,7 +46,7 @@ pub async fn live(
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut closed = app.closed.clone();
-    let listener = Listener { notes: app.live.listen(), visitor, ticks, app };
+    let listener = Listener { notes: app.live.listen(), begun: false, visitor, ticks, app };
     let events = stream::unfold(listener, |mut listener| async {
         loop {
             if let Some(event) = listener.next().await? {
@@ -59,6 +61,9 @@ pub async fn live(
 impl Listener {
     /// The next event for this page, if what happened concerns it; `None` when there will be no more.
     async fn next(&mut self) -> Option<Option<Event>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Some(self.writes());
+        }
         tokio::select! {
             _ = self.ticks.tick() => Some(event("panel", &self.app.figures())),
             note = self.notes.recv() => match note {
@@ -79,11 +84,14 @@ impl Listener {
             }
             Note::Changed { tweet } => self.tweet("change", tweet).await,
             Note::Deleted { tweet } => event("gone", &tweet),
-            note @ Note::Written { .. } => {
-                let html = view::written(&note).into_string();
-                event("written", &Shown { id: 0, html })
-            }
+            Note::Written { .. } => self.writes(),
         }
+    }
+
+    /// The latest writes, all of them: none is missing on the page, and none is there twice.
+    fn writes(&self) -> Option<Event> {
+        let html = self.app.live.latest().iter().map(|note| view::written(note).into_string()).collect();
+        event("written", &Shown { id: 0, html })
     }
 
     async fn tweet(&self, name: &str, tweet: i32) -> Option<Event> {
