@@ -167,6 +167,17 @@ pub enum Event<'a> {
     Invalidated {
         /// Which.
         tags: &'a [Tag],
+        /// For each of them, in the same order, how many entries in this process could answer until then. An entry that depends on several of the tags
+        /// counts for each.
+        entries: &'a [u64],
+    },
+    /// Another node made a tag stale on which entries in this process depended. Told with the first message about its write; tags on
+    /// which nothing here depends are not told.
+    InvalidatedElsewhere {
+        /// Which.
+        tag: &'a Tag,
+        /// How many entries in this process could answer until then.
+        entries: u64,
     },
     /// An invalidation did not reach the remote tier; it is retried.
     Deferred {

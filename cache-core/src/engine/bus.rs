@@ -96,7 +96,11 @@ impl BusListener for Listener {
                 && let Some(cell) = engine.cells.existing(tag)
             {
                 cell.touch(engine.clock.now());
-                engine.figures.died(cell.tag());
+                let entries = cell.ended_by_message();
+                if entries > 0 {
+                    engine.figures.died(cell.tag(), entries);
+                    engine.tell(&Event::InvalidatedElsewhere { tag: cell.tag(), entries });
+                }
             }
         });
     }

@@ -32,6 +32,16 @@ struct Slow {
     own_writes: u64,
     /// When the tag was last said to have changed.
     touched: Option<Moment>,
+    dependents: Dependents,
+}
+
+/// Entries of the local tier that recorded the same version of a tag, which is the latest that any of them has.
+#[derive(Default)]
+struct Dependents {
+    version: u64,
+    entries: u64,
+    /// Whether a message said that the version is gone, and its entries were counted.
+    counted: bool,
 }
 
 type Map = DashMap<Tag, Weak<Cell>>;
@@ -66,9 +76,12 @@ impl Cell {
     /// Returns the state as this node must treat it: pending if the cell is pinned, or was at any time since then. The remote tier
     /// may have answered before an own write reached it that had finished before the request was sent.
     pub(crate) fn verify(&self, sent_at: Sequence, state: TagState, check_sequence: bool) -> TagState {
-        let slow = self.slow();
+        let mut slow = self.slow();
         if slow.pins > 0 || slow.unpinned_at > sent_at {
             return TagState::Pending;
+        }
+        if state == TagState::Version(slow.dependents.version) {
+            slow.dependents.counted = false;
         }
         if slow.sequence == sent_at || !check_sequence {
             self.set(&slow, if let TagState::Version(version) = state { version } else { 0 });
@@ -82,6 +95,34 @@ impl Cell {
         slow.sequence += 1;
         slow.touched = Some(now);
         self.set(&slow, 0);
+    }
+
+    /// An entry that recorded `version` is put into the local tier.
+    pub(crate) fn entered(&self, version: u64) {
+        let mut slow = self.slow();
+        let dependents = &mut slow.dependents;
+        if dependents.version != version {
+            *dependents = Dependents { version, ..Dependents::default() };
+        }
+        dependents.entries += 1;
+        dependents.counted = false;
+    }
+
+    /// An entry that recorded `version` has left the local tier.
+    pub(crate) fn left(&self, version: u64) {
+        let mut slow = self.slow();
+        if slow.dependents.version == version {
+            slow.dependents.entries = slow.dependents.entries.saturating_sub(1);
+        }
+    }
+
+    /// How many entries of the local tier a message about the tag has ended, if no message before it, and no write of this node, has.
+    pub(crate) fn ended_by_message(&self) -> u64 {
+        let mut slow = self.slow();
+        if slow.pins > 0 || std::mem::replace(&mut slow.dependents.counted, true) {
+            return 0;
+        }
+        slow.dependents.entries
     }
 
     /// Sets the verified version. Whoever has held one until now can tell from the count of changes.
@@ -136,7 +177,14 @@ impl Cells {
         let fresh = Arc::new(Cell {
             tag: tag.clone(),
             version: AtomicU64::new(0),
-            slow: Mutex::new(Slow { sequence: 0, pins: 0, unpinned_at: 0, own_writes: 0, touched: None }),
+            slow: Mutex::new(Slow {
+                sequence: 0,
+                pins: 0,
+                unpinned_at: 0,
+                own_writes: 0,
+                touched: None,
+                dependents: Dependents::default(),
+            }),
             home: Arc::downgrade(&self.map),
             changes: Arc::clone(&self.changes),
         });
@@ -193,6 +241,15 @@ impl Pins {
             cell.set(&slow, 0);
         }
         self.0.push(cell);
+    }
+
+    /// For each pinned cell, how many entries of the local tier its end ends; each entry counts for the first who asks.
+    pub(crate) fn end_dependents(&self) -> Vec<u64> {
+        let end = |cell: &Arc<Cell>| {
+            let ended = std::mem::take(&mut cell.slow().dependents);
+            if ended.counted { 0 } else { ended.entries }
+        };
+        self.0.iter().map(end).collect()
     }
 
     /// The sequences of the pinned cells, to be taken before the request is sent that ends the write.
@@ -309,6 +366,28 @@ mod tests {
         assert_eq!(settle(false, false), (7, false));
         assert_eq!(settle(true, false), (0, false));
         assert_eq!(settle(false, true), (0, true));
+    }
+
+    #[test]
+    fn each_entry_is_counted_by_the_first_that_ends_it() {
+        let cells = Cells::new();
+        let cell = cells.cell(&Tag::table("post"));
+        for version in [4, 5, 5, 5] {
+            cell.entered(version);
+        }
+        cell.left(5);
+        cell.left(4);
+        assert_eq!(cell.ended_by_message(), 2, "an older version has ended before");
+        assert_eq!(cell.ended_by_message(), 0);
+        state(&cell, cell.sequence(), 5);
+        let mut pins = Pins::new();
+        pins.add(Arc::clone(&cell), Moment::ZERO);
+        assert_eq!(cell.ended_by_message(), 0, "that may be the own message");
+        assert_eq!((pins.end_dependents(), pins.end_dependents()), (vec![2], vec![0]), "the version was still there");
+        drop(pins);
+        cell.left(5);
+        cell.entered(6);
+        assert_eq!(cell.ended_by_message(), 1);
     }
 
     #[test]

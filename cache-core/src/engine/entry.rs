@@ -84,7 +84,13 @@ impl Meta {
     }
 }
 
+/// To be called before the local tier takes an entry.
+pub(crate) fn enters_local_tier(entry: &StoredEntry) {
+    entry.meta.deps.iter().for_each(|dep| dep.cell.entered(dep.version));
+}
+
 /// Called by the local tier as an entry leaves it, for whatever reason.
 pub(crate) fn left_local_tier(entry: &StoredEntry) {
     entry.meta.in_front.store(false, Ordering::Release);
+    entry.meta.deps.iter().for_each(|dep| dep.cell.left(dep.version));
 }

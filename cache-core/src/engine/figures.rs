@@ -44,8 +44,8 @@ pub struct TableStats {
     pub writes: u64,
     /// Tags of the table that these made stale.
     pub invalidations: u64,
-    /// Tags of the table that entries in this process depended on when the bus said that some node had made them stale. A commit says so
-    /// once for each of its tags.
+    /// Entries in this process that any node's writes to the table have ended. One that depends on several of a write's tags counts for
+    /// each of them.
     pub deaths: u64,
     /// Entries stored by this node that depend on the table.
     pub fills: u64,
@@ -71,9 +71,9 @@ impl Figures {
         }
     }
 
-    /// The bus has said that a tag is stale which entries here depend on.
-    pub(crate) fn died(&self, tag: &Tag) {
-        self.table(name_of(tag)).deaths.up();
+    /// Entries here have ended with a tag.
+    pub(crate) fn died(&self, tag: &Tag, entries: u64) {
+        self.table(name_of(tag)).deaths.add(entries);
     }
 
     /// An entry that depends on these tags was stored.

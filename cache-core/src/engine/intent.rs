@@ -209,15 +209,14 @@ impl WriteIntent {
     /// Ends the write: its tags become stale. What cannot be told to the remote tier now is retried until it lands, and
     /// counts as pending on this node until then.
     pub(crate) async fn finish(mut self) -> Invalidation {
-        self.engine.counters.invalidations.add(self.tags.len() as u64);
-        self.engine.figures.wrote(&self.tags);
+        let entries = self.count_end();
         let span = spans::invalidate(self.tags.len());
         let ended = self.engine.end(&self.tags, self.id).instrument(span.clone()).await;
         span.record("outcome", if ended.is_ok() { "done" } else { "deferred" });
         self.finished = true;
         match ended {
             Ok(()) => {
-                self.tell_invalidated();
+                self.tell_invalidated(&entries);
                 Invalidation::Done
             }
             Err(error) => {
@@ -228,9 +227,20 @@ impl WriteIntent {
         }
     }
 
-    fn tell_invalidated(&self) {
+    /// Counts the end; returns for each tag how many entries of this process end with it.
+    fn count_end(&self) -> Vec<u64> {
+        self.engine.counters.invalidations.add(self.tags.len() as u64);
+        self.engine.figures.wrote(&self.tags);
+        let entries = self.pins.end_dependents();
+        for (tag, entries) in self.tags.iter().zip(&entries).filter(|(_, entries)| **entries > 0) {
+            self.engine.figures.died(tag, *entries);
+        }
+        entries
+    }
+
+    fn tell_invalidated(&self, entries: &[u64]) {
         if !self.tags.is_empty() {
-            self.engine.tell(&Event::Invalidated { tags: &self.tags });
+            self.engine.tell(&Event::Invalidated { tags: &self.tags, entries });
         }
     }
 
@@ -256,8 +266,7 @@ impl WriteIntent {
         wanted: &[Tag],
         with: EndWith,
     ) -> (Invalidation, Option<(Vec<Ended>, Vec<(Tag, Sequence)>)>) {
-        self.engine.counters.invalidations.add(self.tags.len() as u64);
-        self.engine.figures.wrote(&self.tags);
+        let entries = self.count_end();
         let rest: Vec<Tag> = self.tags.iter().filter(|tag| !wanted.contains(tag)).cloned().collect();
         let sent_at = self.pins.sequences();
         let end = async |tags: &[Tag], with| match tags {
@@ -275,7 +284,7 @@ impl WriteIntent {
                     (*left.get(at)? == (Ended::Held { stored: true })).then_some(version)
                 };
                 let sequences = pins.settle(&sent_at, is_left);
-                self.tell_invalidated();
+                self.tell_invalidated(&entries);
                 (Invalidation::Done, Some((left, sequences)))
             }
             Err(error) => {

@@ -10,7 +10,7 @@ use crate::{
         Engine,
         call::Read,
         cells::{Cell, Sequence},
-        entry::{Meta, StoredEntry},
+        entry::{Meta, StoredEntry, enters_local_tier},
         flight::Flight,
         front::Front,
         judge::{Candidate, Judged, Known},
@@ -235,10 +235,14 @@ impl Engine {
         value_bytes: usize,
         removals: u64,
     ) {
+        let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
+        if ttl.is_zero() {
+            return;
+        }
         let weight = self.weight(key, entry, value_bytes);
         let is_light = self.local.capacity_bytes().is_none_or(|bytes| u64::from(weight) <= Front::weight_max(bytes));
         entry.meta.in_front.store(is_light, Ordering::Release);
-        let ttl = entry.meta.expires.after(policy.grace()).since(self.clock.now());
+        enters_local_tier(entry);
         self.local.put(key, Arc::clone(entry), weight, ttl);
         if self.removals.count(key) != removals {
             self.local.remove(key);

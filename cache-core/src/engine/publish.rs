@@ -40,7 +40,7 @@ const OF_FUNCTIONS: &[Metric<FunctionStats>] = &[
 const OF_TABLES: &[Metric<TableStats>] = &[
     ("sea_orm_cache_table_writes_total", "Writes of this node.", None, |one| one.writes),
     ("sea_orm_cache_table_invalidations_total", "Tags made stale by this node.", None, |one| one.invalidations),
-    ("sea_orm_cache_table_deaths_total", "Tags of entries here that any node made stale.", None, |one| one.deaths),
+    ("sea_orm_cache_table_deaths_total", "Entries here that any node's writes have ended.", None, |one| one.deaths),
     ("sea_orm_cache_table_fills_total", "Entries stored that depend on the table.", None, |one| one.fills),
 ];
 

@@ -33,6 +33,11 @@ async fn a_post_appears_on_a_followers_page_on_another_node_without_a_reload() {
     shown(&ada, "//div[@id='tweets']/article[1][contains(., 'Hello')]").await;
     shown(&bob, "//article[contains(., '<b>Hello</b> from #node1')]").await;
     shown(&bob, "//ol[@id='written']/li[contains(., 'ada_one') and contains(., 'posts a tweet')]").await;
+    // Both nodes had entries of the author, and each says how many of its own have died.
+    let line = "//ol[@id='written']/li[contains(., 'ada_one') and contains(., 'posts a tweet')]//div[@class='died']";
+    shown(&ada, &format!("{line}[contains(., 'died here') and not(contains(., 'no entry'))]")).await;
+    shown(&bob, &format!("{line}[contains(., 'died there') and contains(., ' here') and not(contains(., ' 0 here'))]"))
+        .await;
     assert!(is_marked(&bob).await, "the page was loaded again");
     stage.keep(&bob, "follower").await;
 
@@ -112,6 +117,11 @@ async fn the_panels_figures_move_and_its_switches_switch() {
         "//ol[@id='written']/li[contains(., 'joe_three') and contains(., 'node 1')]//code[contains(., 'tweet')]",
     )
     .await;
+    // The page before the post had read the author's tweets and row from the cache: what depends on them has died.
+    let line = "//ol[@id='written']/li[contains(., 'joe_three') and contains(., 'posts a tweet')]";
+    shown(&joe, &format!("{line}//div[@class='died'][contains(., 'died here') and not(contains(., 'no entry'))]"))
+        .await;
+    shown(&joe, &format!("{line}//code[@class='dead'][contains(., 'member:') and contains(., '×')]")).await;
     shown(&joe, "//*[@id='trending']//a[.='#cache']").await;
     joe.refresh().await.unwrap();
     shown(&joe, "//*[@id='page-cost'][contains(., ' 0 from the database')]").await;

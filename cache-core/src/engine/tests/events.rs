@@ -63,6 +63,39 @@ async fn reads_and_writes_tell_what_they_do() {
 }
 
 #[tokio::test]
+async fn each_node_is_told_how_many_of_its_entries_a_write_has_ended() {
+    let (store, clock, _) = shared();
+    let (a, b) = (Node::on(&store, &clock).await, Node::on(&store, &clock).await);
+    let load = async |node: &Node, key: &str, tags: &[&str]| {
+        let tags: Vec<Tag> = tags.iter().map(|tag| Tag::named(tag)).collect();
+        node.cache.get_or_load(key, tags, async || Ok::<_, String>(1)).await.unwrap();
+    };
+    let write = async |tags: &[&str]| {
+        let tags = tags.iter().map(|tag| Tag::named(tag)).collect();
+        assert!(a.cache.begin_write(tags).await.unwrap().finish().await.is_done());
+    };
+    for key in ["one", "two", "three"] {
+        load(&a, key, &["x"]).await;
+    }
+    load(&a, "four", &["x", "y"]).await;
+    load(&b, "one", &["x"]).await;
+    b.told();
+    tells(&a, &["Invalidated ..entries: [4, 1, 0]"], async || write(&["x", "y", "z"]).await).await;
+    let told = b.told();
+    let told: Vec<_> = told.iter().filter(|event| event.starts_with("InvalidatedElsewhere")).collect();
+    assert!(matches!(told[..], [one] if one.contains("#x") && one.contains("entries: 1 ")), "{told:?}");
+    tells(&a, &["Invalidated ..entries: [0]"], async || write(&["x"]).await).await;
+    assert_eq!(b.heard("InvalidatedElsewhere"), 0, "its entry had ended before");
+    load(&b, "one", &["x"]).await;
+    load(&b, "one", &["x"]).await;
+    a.cache.remove("three").await.unwrap();
+    load(&a, "three", &["x"]).await;
+    tells(&a, &["Invalidated ..entries: [1]"], async || write(&["x"]).await).await;
+    assert_eq!(b.heard("InvalidatedElsewhere"), 1);
+    assert_eq!(a.cache.stats_by_table().iter().map(|one| one.deaths).sum::<u64>(), 6);
+}
+
+#[tokio::test]
 async fn early_and_late_answers_are_told() {
     let (store, clock, _) = shared();
     let a = Node::on(&store, &clock).await;

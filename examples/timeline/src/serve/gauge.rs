@@ -1,7 +1,7 @@
 //! Measures what the cache of one node does, and for whom.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,7 +13,7 @@ use sea_orm_cache::{Cache, Event, Tag, Tier};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::live::Note;
+use super::live::{Note, StaleTag};
 
 /// How many latencies of each tier are kept.
 const SAMPLES: usize = 2_000;
@@ -23,6 +23,9 @@ const NOTES_WAITING_MAX: usize = 1_000;
 
 /// How many tags of one write are shown.
 const TAGS_SHOWN: usize = 12;
+
+/// How many tags other nodes made stale may wait for the note about their write; more are not counted.
+const ELSEWHERE_MAX: usize = 2_000;
 
 tokio::task_local! {
     static ACT: Arc<Act>;
@@ -82,6 +85,8 @@ pub struct Gauge {
     /// Cached calls that sent no statement.
     saved: AtomicU64,
     redis_is_away: AtomicBool,
+    /// Tags that other nodes made stale, with the entries that died here.
+    elsewhere: Mutex<HashMap<String, u64>>,
     notes: mpsc::Sender<Note>,
 }
 
@@ -98,7 +103,7 @@ pub struct Figures {
     pub statements: u64,
     pub saved: u64,
     pub invalidated_tags: u64,
-    /// Tags that entries in this process depended on when they were made stale, on whatever node.
+    /// Entries in this process that writes have ended, on whatever node; each counts once for each of its tags.
     pub died: u64,
     pub deferred_tags: u64,
     pub redis_is_away: bool,
@@ -130,6 +135,7 @@ impl Gauge {
             statements: AtomicU64::new(0),
             saved: AtomicU64::new(0),
             redis_is_away: AtomicBool::new(false),
+            elsewhere: Mutex::default(),
             notes,
         };
         (Arc::new(gauge), waiting)
@@ -174,7 +180,8 @@ impl Gauge {
             Event::Hit { tier: Tier::Local, .. } => _ = CALL.try_with(|call| up(&call.local)),
             Event::Hit { .. } => _ = CALL.try_with(|call| up(&call.remote)),
             Event::Load { .. } | Event::Joined { .. } => _ = CALL.try_with(|call| up(&call.loads)),
-            Event::Invalidated { tags, .. } => self.invalidated(tags),
+            Event::Invalidated { tags, entries } => self.invalidated(tags, entries),
+            Event::InvalidatedElsewhere { tag, entries } => self.invalidated_elsewhere(tag, *entries),
             Event::Breaker { open } => self.redis_is_away.store(*open, Ordering::Relaxed),
             Event::BusLost => self.redis_is_away.store(true, Ordering::Relaxed),
             Event::BusJoined => self.redis_is_away.store(false, Ordering::Relaxed),
@@ -183,16 +190,42 @@ impl Gauge {
         }
     }
 
-    fn invalidated(&self, tags: &[Tag]) {
+    fn invalidated(&self, tags: &[Tag], entries: &[u64]) {
         let said =
             |word: &OnceLock<String>, otherwise: &str| word.get().cloned().unwrap_or_else(|| otherwise.to_owned());
         let (who, what) = ACT
             .try_with(|act| (said(&act.who, "somebody"), said(&act.what, "writes")))
             .unwrap_or_else(|_| ("the server".to_owned(), "writes in the background".to_owned()));
-        let shown = tags.iter().take(TAGS_SHOWN).map(ToString::to_string).collect();
-        let more = tags.len().saturating_sub(TAGS_SHOWN);
+        let with_entries = tags.iter().zip(entries);
+        let shown =
+            with_entries.take(TAGS_SHOWN).map(|(tag, entries)| StaleTag { tag: tag.to_string(), entries: *entries });
+        let note = Note::Written {
+            node: self.node,
+            who,
+            what,
+            tags: shown.collect(),
+            more: tags.len().saturating_sub(TAGS_SHOWN),
+            entries: entries.iter().sum(),
+            entries_here: 0,
+        };
         // Full: a burst that nobody could read anyway.
-        _ = self.notes.try_send(Note::Written { node: self.node + 1, who, what, tags: shown, more });
+        _ = self.notes.try_send(note);
+    }
+
+    fn invalidated_elsewhere(&self, tag: &Tag, entries: u64) {
+        let mut elsewhere = lock(&self.elsewhere);
+        if elsewhere.len() < ELSEWHERE_MAX {
+            *elsewhere.entry(tag.to_string()).or_default() += entries;
+        }
+    }
+
+    /// Adds to a note of another node what its write has ended here: the bus told so before the note came.
+    pub fn add_own_share(&self, note: &mut Note) {
+        let Note::Written { node, tags, entries_here, .. } = note else { return };
+        if *node != self.node {
+            let mut elsewhere = lock(&self.elsewhere);
+            *entries_here = tags.iter().filter_map(|stale| elsewhere.remove(&stale.tag)).sum();
+        }
     }
 
     /// What the panel shows.

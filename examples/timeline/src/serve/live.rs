@@ -17,6 +17,8 @@ use sea_orm_cache::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::gauge::Gauge;
+
 /// The stream's name.
 const STREAM: &str = "all";
 
@@ -49,27 +51,44 @@ pub enum Note {
     },
     /// A node made tags stale.
     Written {
+        /// From 0.
         node: usize,
         who: String,
         what: String,
-        tags: Vec<String>,
+        /// The first of them.
+        tags: Vec<StaleTag>,
+        /// How many there are besides.
         more: usize,
+        /// How many entries died in that node's memory; each counts once for each of its tags.
+        entries: u64,
+        /// How many died in this one's, if it is another; each node fills that in for itself.
+        #[serde(skip)]
+        entries_here: u64,
     },
+}
+
+/// A tag that was made stale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleTag {
+    pub tag: String,
+    /// How many entries died with it in the memory of the node that wrote.
+    pub entries: u64,
 }
 
 /// The stream, as one node sees it.
 #[derive(Clone)]
 pub struct Live {
     events: Events,
+    gauge: Arc<Gauge>,
     pages: broadcast::Sender<Note>,
     /// Newest first.
     latest: Arc<Mutex<VecDeque<Note>>>,
 }
 
 impl Live {
-    pub async fn open(cache: &Cache, closed: watch::Receiver<bool>) -> Result<Self, Error> {
+    pub async fn open(cache: &Cache, gauge: Arc<Gauge>, closed: watch::Receiver<bool>) -> Result<Self, Error> {
         let events = Events::builder(cache, "live").length_max(KEPT).poll(POLL).build()?;
-        let live = Self { events, pages: broadcast::channel(BEHIND_MAX).0, latest: Arc::default() };
+        let live = Self { events, gauge, pages: broadcast::channel(BEHIND_MAX).0, latest: Arc::default() };
         let from = live.events.newest(STREAM).await?;
         tokio::spawn(live.clone().follow(from, closed));
         Ok(live)
@@ -102,7 +121,8 @@ impl Live {
         let mut events = pin!(self.events.tail(STREAM, from).take_until(end));
         while let Some(event) = events.next().await {
             // A failure of Redis, or an event of another version of this program: the stream goes on.
-            let Some(note) = event.ok().and_then(|event| event.json::<Note>().ok()) else { continue };
+            let Some(mut note) = event.ok().and_then(|event| event.json::<Note>().ok()) else { continue };
+            self.gauge.add_own_share(&mut note);
             if let Note::Written { .. } = note {
                 let mut latest = self.lock();
                 latest.truncate(SHOWN - 1);

@@ -70,7 +70,7 @@ impl Node {
         }
         let plain = db.clone();
         let db = cache.wrap(db);
-        let live = Live::open(&cache, closed.clone()).await?;
+        let live = Live::open(&cache, Arc::clone(&gauge), closed.clone()).await?;
         let node = Arc::new(Self {
             index,
             urls: Arc::clone(urls),

@@ -27,8 +27,8 @@ pub fn panel(frame: &Frame<'_>) -> Markup {
             p #deferred hidden[figures.deferred_tags == 0] { b #waiting { (figures.deferred_tags) } " invalidations wait for Redis." }
             (switches(frame.node))
             h3 { "Writes, and what they made stale" }
-            p .hint { b #died { (figures.died) } " of these tags had entries in this process." }
-            ol #written { @for note in &frame.latest { (written(note)) } }
+            p .hint { b #died { (figures.died) } " entries of this process have died so far. One with several stale tags counts for each." }
+            ol #written { @for note in &frame.latest { (written(note, frame.node.index)) } }
             @if frame.node.urls.len() > 1 { p .hint { (nodes(&frame.node.urls, frame.node.index)) } }
         }
     }
@@ -79,13 +79,26 @@ fn switches(node: &Node) -> Markup {
     }
 }
 
-/// A line about a write.
-pub fn written(note: &Note) -> Markup {
-    let Note::Written { node, who, what, tags, more } = note else { return html! {} };
+/// A line about a write, as node `index` shows it.
+pub fn written(note: &Note, index: usize) -> Markup {
+    let Note::Written { node, who, what, tags, more, entries, entries_here } = note else { return html! {} };
+    let died = match entries {
+        0 => "no entry died".to_owned(),
+        1 => "1 entry died".to_owned(),
+        more => format!("{more} entries died"),
+    };
     html! {
         li {
-            b { (who) } " " (what) " " span .handle { "node " (node) }
-            div { @for tag in tags { code { (tag) } " " } @if *more > 0 { "and " (more) " more" } }
+            b { (who) } " " (what) " " span .handle { "node " (node + 1) }
+            div {
+                @for stale in tags {
+                    code .dead[stale.entries > 0] { (stale.tag) @if stale.entries > 0 { " ×" (stale.entries) } } " "
+                }
+                @if *more > 0 { "and " (more) " more" }
+            }
+            div .died {
+                (died) @if *node == index { " here" } @else { " there, " (entries_here) " here" }
+            }
         }
     }
 }

@@ -90,7 +90,8 @@ impl Listener {
 
     /// The latest writes, all of them: none is missing on the page, and none is there twice.
     fn writes(&self) -> Option<Event> {
-        let html = self.app.live.latest().iter().map(|note| view::written(note).into_string()).collect();
+        let html =
+            self.app.live.latest().iter().map(|note| view::written(note, self.app.index).into_string()).collect();
         event("written", &Shown { id: 0, html })
     }
 
