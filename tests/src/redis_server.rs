@@ -101,6 +101,15 @@ impl RedisServer {
         command.query(&mut connection).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
     }
 
+    /// The names of the keys that have no TTL.
+    pub fn endless_keys(&self) -> Vec<String> {
+        let left = |key: &str| -> i64 {
+            redis::from_redis_value(self.command(&["PTTL", key])).expect("PTTL answers with a number")
+        };
+        // -2: it has ended since.
+        self.keys().into_iter().filter(|key| left(key) == -1).collect()
+    }
+
     /// The names of all keys.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {

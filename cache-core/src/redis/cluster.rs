@@ -1,5 +1,7 @@
 //! Redis Cluster: commands go to the server of their key, a scan from server to server.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use redis::{
     Cmd, RedisError, Value,
@@ -22,6 +24,7 @@ use crate::{
 
 /// A cluster. A shard is named by the lowest slot its server has.
 pub(super) struct Cluster {
+    client: ClusterClient,
     connection: ClusterConnection,
 }
 
@@ -35,7 +38,14 @@ impl Cluster {
         let config = ClusterConfig::new()
             .set_connection_timeout(settings.connect_deadline)
             .set_response_timeout(settings.response_deadline);
-        Ok(Self { connection: client.get_pending_async_connection_with_config(config) })
+        let connection = client.get_pending_async_connection_with_config(config);
+        Ok(Self { client, connection })
+    }
+
+    /// A connection of its own to each server.
+    pub(super) async fn apart(&self, connect: Duration, response: Duration) -> Result<ClusterConnection, RedisError> {
+        let config = ClusterConfig::new().set_connection_timeout(connect).set_response_timeout(response);
+        self.client.get_async_connection_with_config(config).await
     }
 
     /// Runs phases one after the other, the commands of a phase all at once; the client pipelines them to each server.

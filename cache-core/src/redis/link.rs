@@ -27,7 +27,7 @@ pub(super) struct Link {
 enum Kind {
     Single(Box<Single>),
     #[cfg(feature = "redis-cluster")]
-    Cluster(Cluster),
+    Cluster(Box<Cluster>),
 }
 
 impl Link {
@@ -37,7 +37,7 @@ impl Link {
         let first = clients.first().ok_or_else(|| Error::new(ErrorKind::Setting, "redis url: is missing"))?;
         let kind = match settings.is_cluster() {
             #[cfg(feature = "redis-cluster")]
-            true => Kind::Cluster(Cluster::new(settings)?),
+            true => Kind::Cluster(Box::new(Cluster::new(settings)?)),
             _ => Kind::Single(Box::new(Single::new(first, settings)?)),
         };
         Ok(Self { clock: clock.clone(), settings: settings.clone(), clients, kind })
@@ -60,7 +60,7 @@ impl Link {
     pub(super) fn cluster(&self) -> Option<&Cluster> {
         match &self.kind {
             Kind::Single(_) => None,
-            Kind::Cluster(cluster) => Some(cluster),
+            Kind::Cluster(cluster) => Some(cluster.as_ref()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Redis (6.2 or later) or Valkey as the remote tier, with its pub/sub as the bus.
 
 mod advice;
+mod apart;
 mod bus;
 #[cfg(feature = "redis-cluster")]
 mod cluster;

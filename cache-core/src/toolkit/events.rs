@@ -8,12 +8,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     cache::Cache,
     error::Error,
-    ports::toolkit::events::{EventId, GroupRead, StoredEvent, StreamRule},
+    ports::toolkit::events::{EventId, EventWatch, GroupRead, StoredEvent, StreamRule},
     toolkit::common::{Tool, check_count, check_id, check_span, decode, encode, refused},
 };
 
 /// Events per read.
 const COUNT_MAX: u64 = 1_000;
+/// Events that a tail fetches at once.
+const AT_ONCE: usize = 100;
 /// Bytes of an event.
 const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
@@ -150,10 +152,19 @@ impl Events {
         self.tool.run("events.trim", self.tool.store().trim_events(self.tool.place(stream)?, before)).await
     }
 
-    /// The events after `after`, and then those that come, without end. The store is asked every `poll` when there is nothing new: share one tail
-    /// per stream and process among its listeners. A failure is an item; the stream goes on where it was.
+    /// The events after `after`, and then those that come, as soon as they are appended, without end. A tail waits on a connection of its own (to each server
+    /// of a cluster): share one per stream and process among its listeners. While it cannot wait, it asks every `poll`. A failure is an item; the
+    /// stream goes on where it was.
     pub fn tail(&self, stream: &str, after: EventId) -> impl Stream<Item = Result<StreamEvent, Error>> + Send + use<> {
-        let state = Tail { events: self.clone(), stream: stream.to_owned(), after, ready: Vec::new(), pause: false };
+        let state = Tail {
+            events: self.clone(),
+            stream: stream.to_owned(),
+            after,
+            ready: Vec::new(),
+            watch: None,
+            asks: false,
+            pause: false,
+        };
         stream::unfold(state, |mut state| async move {
             let item = state.next().await;
             Some((item, state))
@@ -209,7 +220,10 @@ struct Tail {
     after: EventId,
     /// Newest first.
     ready: Vec<StreamEvent>,
-    /// Whether to wait before the store is asked again.
+    watch: Option<Box<dyn EventWatch>>,
+    /// Whether waiting has failed, so that the store is asked.
+    asks: bool,
+    /// Whether to pause before anything else is tried.
     pause: bool,
 }
 
@@ -223,12 +237,36 @@ impl Tail {
             if std::mem::take(&mut self.pause) {
                 self.events.tool.sleep(self.events.poll).await;
             }
-            // A full page is followed at once by the next.
-            let read = self.events.read(&self.stream, self.after, 100).await;
-            self.pause = read.as_ref().map_or(true, |events| events.len() < 100);
-            self.ready = read?;
+            self.ready = if self.asks { self.ask().await? } else { self.wait().await? };
             self.ready.reverse();
         }
+    }
+
+    /// Waits for events. That it cannot is no failure of the tail, as long as the store answers.
+    async fn wait(&mut self) -> Result<Vec<StreamEvent>, Error> {
+        let watch = match &mut self.watch {
+            Some(watch) => watch,
+            none => {
+                let at = self.events.tool.place(&self.stream)?;
+                none.insert(self.events.tool.store().watch_events(at))
+            }
+        };
+        match watch.next(self.after, AT_ONCE).await {
+            Ok(events) => Ok(events.into_iter().map(|event| StreamEvent::of(event, false)).collect()),
+            Err(_) => {
+                self.asks = true;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Asks once. If there is an answer, waiting may work again; if not, it would not either.
+    async fn ask(&mut self) -> Result<Vec<StreamEvent>, Error> {
+        let read = self.events.read(&self.stream, self.after, AT_ONCE).await;
+        self.asks = read.is_err();
+        // A full page is followed at once by the next.
+        self.pause = read.as_ref().map_or(true, |events| events.len() < AT_ONCE);
+        read
     }
 }
 
@@ -251,7 +289,7 @@ impl EventsBuilder<'_> {
         self
     }
 
-    /// How often a tail looks for new events: how late they are at most, besides the round trip. Default: 100 ms.
+    /// How often a tail looks for new events while it cannot wait for them. Default: 100 ms.
     pub fn poll(mut self, poll: Duration) -> Self {
         self.poll = poll;
         self

@@ -4,8 +4,7 @@
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter,
-    SqlErr, SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait, TryInsertResult,
-    sea_query::Expr,
+    SqlErr, SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait, sea_query::Expr,
 };
 
 use crate::entities::{Favourite, Follow, Member, Tally, Tweet, favourite, follow, member, tally, tweet};
@@ -86,7 +85,7 @@ pub async fn delete<C: TransactionTrait>(db: &C, tweet: i32) -> Result<Option<tw
 /// Whether that is new.
 pub async fn follow<C: ConnectionTrait>(db: &C, follower: i32, followee: i32) -> Result<bool, DbErr> {
     let row = follow::ActiveModel { follower_id: Set(follower), followee_id: Set(followee) };
-    Follow::insert(row).on_conflict_do_nothing().exec_without_returning(db).await.map(|done| is_new(&done))
+    is_new(Follow::insert(row).exec_without_returning(db).await)
 }
 
 /// Whether that is new.
@@ -97,12 +96,7 @@ pub async fn unfollow<C: ConnectionTrait>(db: &C, follower: i32, followee: i32) 
 /// Whether that is new. The tally is somebody else's.
 pub async fn like<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> Result<bool, DbErr> {
     let row = favourite::ActiveModel { tweet_id: Set(tweet), member_id: Set(member) };
-    match Favourite::insert(row).on_conflict_do_nothing().exec_without_returning(db).await {
-        Ok(done) => Ok(is_new(&done)),
-        // The tweet is gone.
-        Err(error) if matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_))) => Ok(false),
-        Err(error) => Err(error),
-    }
+    is_new(Favourite::insert(row).exec_without_returning(db).await)
 }
 
 /// Whether that is new. The tally is somebody else's.
@@ -122,8 +116,17 @@ async fn like_and_count<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> 
         .map(drop)
 }
 
-fn is_new(done: &TryInsertResult<u64>) -> bool {
-    matches!(done, TryInsertResult::Inserted(rows) if *rows > 0)
+/// The error tells, and not a count of rows after `on_conflict_do_nothing()`: MySQL and MariaDB count a row that was there already.
+fn is_new<T>(inserted: Result<T, DbErr>) -> Result<bool, DbErr> {
+    use SqlErr::{ForeignKeyConstraintViolation, UniqueConstraintViolation};
+    match inserted {
+        Ok(_) => Ok(true),
+        // It was there; or the tweet, or the member, is gone.
+        Err(error) => match error.sql_err() {
+            Some(UniqueConstraintViolation(_) | ForeignKeyConstraintViolation(_)) => Ok(false),
+            _ => Err(error),
+        },
+    }
 }
 
 async fn add_to_count<C: ConnectionTrait>(txn: &C, author: i32, change: i32) -> Result<(), DbErr> {

@@ -101,6 +101,7 @@ suites!([
         what_is_not_acknowledged_in_time_is_given_to_another,
         a_new_group_begins_where_it_was_told,
         a_tail_has_every_event_once_however_slowly_it_is_read,
+        tails_that_wait_hear_of_an_event_when_it_is_appended,
         many_writers_at_once_lose_nothing,
     },
     values::{

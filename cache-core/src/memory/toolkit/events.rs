@@ -3,17 +3,19 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Bound,
+    sync::{Arc, Mutex, Weak},
 };
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 use crate::{
-    clock::Moment,
+    clock::{Clock, Moment},
     error::Error,
-    memory::toolkit::{MemoryTools, lock},
+    memory::toolkit::{MemoryTools, lock, shelf::Shelf},
     ports::toolkit::{
         Place,
-        events::{EventId, EventStore, GroupEvents, GroupRead, StoredEvent, StreamRule},
+        events::{EventId, EventStore, EventWatch, GroupEvents, GroupRead, StoredEvent, StreamRule},
     },
 };
 
@@ -76,33 +78,104 @@ impl Stream {
     }
 }
 
+/// All streams, and who waits for them.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    shelf: Mutex<Shelf<Stream>>,
+    /// By the stream's key; each goes with the last that waits.
+    waiting: Mutex<HashMap<String, Weak<Notify>>>,
+}
+
+impl Streams {
+    fn after(&self, key: &str, after: EventId, count: usize, now: Moment) -> Vec<StoredEvent> {
+        lock(&self.shelf).get(key, now).map(|stream| stream.after(after, count)).unwrap_or_default()
+    }
+
+    fn wake(&self, key: &str) {
+        let waiting = lock(&self.waiting).get(key).and_then(Weak::upgrade);
+        if let Some(waiting) = waiting {
+            waiting.notify_waiters();
+        }
+    }
+}
+
+/// Waits for one stream.
+struct Watch {
+    streams: Arc<Streams>,
+    clock: Clock,
+    key: String,
+    appended: Arc<Notify>,
+}
+
+impl Watch {
+    fn new(streams: &Arc<Streams>, clock: &Clock, key: String) -> Self {
+        let mut waiting = lock(&streams.waiting);
+        let place = waiting.entry(key.clone()).or_default();
+        let appended = place.upgrade().unwrap_or_default();
+        *place = Arc::downgrade(&appended);
+        drop(waiting);
+        Self { streams: Arc::clone(streams), clock: clock.clone(), key, appended }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.streams.waiting);
+        // Nobody else begins to wait while the map is locked.
+        if Arc::strong_count(&self.appended) == 1 {
+            waiting.remove(&self.key);
+        }
+    }
+}
+
+#[async_trait]
+impl EventWatch for Watch {
+    async fn next(&mut self, after: EventId, count: usize) -> Result<Vec<StoredEvent>, Error> {
+        loop {
+            // Heard from before the look on, so that nothing falls between.
+            let mut appended = std::pin::pin!(self.appended.notified());
+            appended.as_mut().enable();
+            let events = self.streams.after(&self.key, after, count, self.clock.now());
+            if !events.is_empty() {
+                return Ok(events);
+            }
+            appended.await;
+        }
+    }
+}
+
 #[async_trait]
 impl EventStore for MemoryTools {
     async fn append_event(&self, at: Place<'_>, payload: &[u8], rule: StreamRule) -> Result<EventId, Error> {
         let now = self.clock.now();
         let key = at.text();
-        let mut streams = lock(&self.streams);
+        let mut streams = lock(&self.streams.shelf);
         let stream = streams.get_or_put(&key, rule.ttl, now, Stream::default)?;
         let id = stream.append(payload, self.clock.unix_ms(), rule.length_max);
         streams.keep(&key, rule.ttl, now);
+        drop(streams);
+        self.streams.wake(&key);
         Ok(id)
     }
 
     async fn read_events(&self, at: Place<'_>, after: EventId, count: usize) -> Result<Vec<StoredEvent>, Error> {
-        let now = self.clock.now();
-        Ok(lock(&self.streams).get(&at.text(), now).map(|stream| stream.after(after, count)).unwrap_or_default())
+        Ok(self.streams.after(&at.text(), after, count, self.clock.now()))
+    }
+
+    fn watch_events(&self, at: Place<'_>) -> Box<dyn EventWatch> {
+        Box::new(Watch::new(&self.streams, &self.clock, at.text()))
     }
 
     async fn last_event(&self, at: Place<'_>) -> Result<EventId, Error> {
         let now = self.clock.now();
-        let mut streams = lock(&self.streams);
+        let mut streams = lock(&self.streams.shelf);
         let newest = streams.get(&at.text(), now).and_then(|stream| stream.events.last_key_value());
         Ok(newest.map_or(EventId::START, |(id, _)| *id))
     }
 
     async fn trim_events(&self, at: Place<'_>, before: EventId) -> Result<u64, Error> {
         let now = self.clock.now();
-        let mut streams = lock(&self.streams);
+        let mut streams = lock(&self.streams.shelf);
         let Some(stream) = streams.get(&at.text(), now) else { return Ok(0) };
         let kept = stream.events.split_off(&before);
         Ok(std::mem::replace(&mut stream.events, kept).len() as u64)
@@ -111,7 +184,7 @@ impl EventStore for MemoryTools {
     async fn read_group(&self, at: Place<'_>, read: GroupRead<'_>) -> Result<GroupEvents, Error> {
         let now = self.clock.now();
         let key = at.text();
-        let mut streams = lock(&self.streams);
+        let mut streams = lock(&self.streams.shelf);
         let events = streams.get_or_put(&key, read.ttl, now, Stream::default)?.read(read, now);
         streams.keep(&key, read.ttl, now);
         Ok(events)
@@ -119,7 +192,7 @@ impl EventStore for MemoryTools {
 
     async fn acknowledge(&self, at: Place<'_>, group: &str, ids: &[EventId]) -> Result<u64, Error> {
         let now = self.clock.now();
-        let mut streams = lock(&self.streams);
+        let mut streams = lock(&self.streams.shelf);
         let Some(group) = streams.get(&at.text(), now).and_then(|stream| stream.groups.get_mut(group)) else {
             return Ok(0);
         };

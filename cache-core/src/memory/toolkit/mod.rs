@@ -9,7 +9,7 @@ mod sessions;
 mod shelf;
 mod values;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::shelf::Shelf;
 use crate::{clock::Clock, ports::toolkit::ToolStore};
@@ -23,7 +23,7 @@ pub struct MemoryTools {
     limits: Mutex<Shelf<limits::Counted>>,
     feeds: Mutex<Shelf<feeds::Feed>>,
     boards: Mutex<Shelf<ordered::Ordered>>,
-    streams: Mutex<Shelf<events::Stream>>,
+    streams: Arc<events::Streams>,
     values: Mutex<values::Values>,
 }
 
@@ -37,7 +37,7 @@ impl MemoryTools {
             limits: Mutex::default(),
             feeds: Mutex::default(),
             boards: Mutex::default(),
-            streams: Mutex::default(),
+            streams: Arc::default(),
             values: Mutex::default(),
         }
     }

@@ -83,6 +83,14 @@ pub struct GroupEvents {
     pub fresh: Vec<StoredEvent>,
 }
 
+/// Waits for what is appended to one stream. Not one round trip: it lasts as long as nothing is.
+#[async_trait]
+pub trait EventWatch: Send {
+    /// The events after `after`, oldest first, `count` at the most, as soon as there are any. May return none after some seconds: then it is
+    /// called again. An error says nothing about the stream: it can still be read.
+    async fn next(&mut self, after: EventId, count: usize) -> Result<Vec<StoredEvent>, Error>;
+}
+
 /// A store of event streams.
 #[async_trait]
 pub trait EventStore {
@@ -91,6 +99,9 @@ pub trait EventStore {
 
     /// The events after `after`, oldest first.
     async fn read_events(&self, at: Place<'_>, after: EventId, count: usize) -> Result<Vec<StoredEvent>, Error>;
+
+    /// Begins to wait for events. What it takes is taken with the first call, and given back when it is dropped.
+    fn watch_events(&self, at: Place<'_>) -> Box<dyn EventWatch>;
 
     /// The id of the newest event; [`EventId::START`] if there is none.
     async fn last_event(&self, at: Place<'_>) -> Result<EventId, Error>;

@@ -1,5 +1,7 @@
 //! Event streams in Redis: a stream for each.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use redis::{Value, cmd};
 
@@ -7,9 +9,11 @@ use crate::{
     error::{Error, ErrorKind},
     ports::toolkit::{
         Place,
-        events::{EventId, EventStore, GroupEvents, GroupRead, StoredEvent, StreamRule},
+        events::{EventId, EventStore, EventWatch, GroupEvents, GroupRead, StoredEvent, StreamRule},
     },
     redis::{
+        apart::Apart,
+        link::Link,
         scripts::millis,
         tier::read,
         toolkit::{
@@ -39,6 +43,10 @@ impl EventStore for RedisTools {
         let mut range = cmd("XRANGE");
         range.arg(self.stream(at)).arg(format!("({after}")).arg("+").arg("COUNT").arg(count);
         events(self.one(READ, range).await?)
+    }
+
+    fn watch_events(&self, at: Place<'_>) -> Box<dyn EventWatch> {
+        Box::new(Watch { link: Arc::clone(&self.link), key: self.stream(at), apart: None })
     }
 
     async fn last_event(&self, at: Place<'_>) -> Result<EventId, Error> {
@@ -74,6 +82,50 @@ impl EventStore for RedisTools {
         }
         self.one("acknowledge events", ack).await
     }
+}
+
+/// Waits for one stream, on a connection of its own: a command that blocks holds up all that come after it.
+struct Watch {
+    link: Arc<Link>,
+    key: String,
+    apart: Option<Apart>,
+}
+
+#[async_trait]
+impl EventWatch for Watch {
+    async fn next(&mut self, after: EventId, count: usize) -> Result<Vec<StoredEvent>, Error> {
+        const WAIT: &str = "wait for events";
+        // Taken out: a caller who gives up leaves a connection behind on which an answer is still to come.
+        let apart = match self.apart.take() {
+            Some(apart) => apart,
+            None => Apart::connect(&self.link, WAIT).await?,
+        };
+        let mut wait = cmd("XREAD");
+        wait.arg("COUNT").arg(count).arg("BLOCK").arg(millis(apart.wait()));
+        wait.arg("STREAMS").arg(&self.key).arg(after.to_string());
+        let reply = apart.ask(WAIT, wait).await?;
+        self.apart = Some(apart);
+        events_of_stream(reply)
+    }
+}
+
+/// The answer about one stream: nothing, or its name with its events (a list of one list, or a map of one).
+fn events_of_stream(reply: Value) -> Result<Vec<StoredEvent>, Error> {
+    let last = |list: Vec<Value>| list.into_iter().next_back();
+    let found = match reply {
+        Value::Nil => return Ok(Vec::new()),
+        Value::Map(streams) => streams.into_iter().next().map(|(_, events)| events),
+        Value::Array(streams) => match last(streams) {
+            Some(Value::Array(stream)) => last(stream),
+            _ => None,
+        },
+        _ => None,
+    };
+    events(
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::Refused, "redis answered something unexpected: cannot wait for events")
+        })?,
+    )
 }
 
 /// Each event is an id and a list of one field and its value.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use fantoccini::{Client, ClientBuilder, Locator};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long a page may take on a machine that is busy.
@@ -37,7 +37,7 @@ struct Program {
 }
 
 impl Program {
-    fn start(command: &[&str]) -> Self {
+    fn start(command: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut watchdog = Command::new("sh")
             .args(["-c", LIFELINE, "lifeline"])
             .args(command)
@@ -45,6 +45,7 @@ impl Program {
             .stdout(Stdio::piped())
             .env_remove("DATABASE_URL")
             .env_remove("REDIS_URL")
+            .envs(environment.iter().copied())
             // Not the test's own: whoever reads that waits until all its writers have ended.
             .stderr(Stdio::null())
             .spawn()
@@ -79,13 +80,30 @@ pub struct Server {
 impl Server {
     /// So many nodes on free ports, with an SQLite file of their own.
     pub fn start(nodes: u8) -> Self {
+        Self::start_with(nodes, &[])
+    }
+
+    /// As [`start`](Self::start), with `DATABASE_URL`, `REDIS_URL` or both.
+    pub fn start_with(nodes: u8, environment: &[(&str, &str)]) -> Self {
         let limit = format!("--posts-per-minute={POSTS_PER_MINUTE}");
         let count = format!("--nodes={nodes}");
         let command = ["serve", "--port=0", "--users=60", "--tweets=400", &limit, &count];
-        let mut program = Program::start(&[&[env!("CARGO_BIN_EXE_timeline")][..], &command].concat());
+        let mut program = Program::start(&[&[env!("CARGO_BIN_EXE_timeline")][..], &command].concat(), environment);
         let nodes = (1..=nodes).map(|number| program.says(&format!("node {number}: "))).collect();
         Self { nodes, _program: program }
     }
+}
+
+/// What the load from a second process says of itself, after three seconds.
+pub fn load(server: &Server) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_timeline"))
+        .args(["load", "--seconds=3", "--visitors=6", "--writes-percent=30", "--json"])
+        .args(&server.nodes)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
 /// Three nodes and a chromedriver.
@@ -113,7 +131,7 @@ impl Stage {
 
     /// A new one.
     pub fn own() -> Self {
-        let mut driver = Program::start(&[&program("chromedriver", "chromium-driver"), "--port=0"]);
+        let mut driver = Program::start(&[&program("chromedriver", "chromium-driver"), "--port=0"], &[]);
         let port = driver.says("started successfully on port ");
         Self {
             server: Server::start(3),

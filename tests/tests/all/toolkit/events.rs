@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures_util::{StreamExt, future::join_all};
+use futures_util::{FutureExt, StreamExt, future::join_all};
 use sea_orm_cache::{
     Cache,
     toolkit::{EventId, Events, StreamEvent},
@@ -109,21 +109,33 @@ pub(super) async fn a_tail_has_every_event_once_however_slowly_it_is_read(world:
     for _ in 10..150 {
         got.push(tail.next().await.expect("a tail has no end").expect("it can be read"));
     }
-    // It waits, and looks again when its clock has moved.
-    let appending = async {
-        append(&other, 151..=153).await;
-        loop {
-            world.move_clocks(Duration::from_millis(100));
-            tokio::task::yield_now().await;
-        }
-    };
-    let three = async {
-        for _ in 0..3 {
-            got.push(tail.next().await.expect("a tail has no end").expect("it can be read"));
-        }
-    };
-    tokio::select! { () = three => {}, () = appending => {} }
+    append(&other, 151..=153).await;
+    for _ in 0..3 {
+        got.push(tail.next().await.expect("a tail has no end").expect("it can be read"));
+    }
     assert_eq!(numbers(&got), (11..=153).collect::<Vec<_>>());
+}
+
+/// Nothing moves the clocks here: a tail that looked from time to time would never look again.
+pub(super) async fn tails_that_wait_hear_of_an_event_when_it_is_appended(world: &World) {
+    let (own, other) = (events(&world.cache), events(&world.other));
+    let mut tails: Vec<_> = [&own, &own, &other].map(|events| Box::pin(events.tail("s", EventId::START))).into();
+    let mut stranger = Box::pin(own.tail("another", EventId::START));
+    for number in 0..5 {
+        for tail in tails.iter_mut().chain([&mut stranger]) {
+            assert!(tail.next().now_or_never().is_none(), "nothing is there yet");
+        }
+        append(&other, [number]).await;
+        for tail in &mut tails {
+            let event = tail.next().await.expect("a tail has no end").expect("it can be read");
+            assert_eq!(numbers(&[event]), [number]);
+        }
+        if number == 2 {
+            // Those that are left wait all the same.
+            tails.pop();
+        }
+    }
+    assert!(stranger.next().now_or_never().is_none(), "it was no event of its stream");
 }
 
 pub(super) async fn many_writers_at_once_lose_nothing(world: &World) {

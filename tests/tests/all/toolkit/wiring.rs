@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use harness::{RedisServer, unique};
 use sea_orm_cache::{
     Cache, ErrorKind,
     toolkit::{
-        Algorithm, Counters, Events, Feed, FeedItem, Leaderboard, Lock, RateLimiter, RecentList, Register, Sessions,
-        UniqueVisitors, Window,
+        Algorithm, Counters, EventId, Events, Feed, FeedItem, Leaderboard, Lock, RateLimiter, RecentList, Register,
+        Sessions, UniqueVisitors, Window,
     },
 };
 
@@ -52,6 +53,43 @@ async fn a_redis_that_is_down_is_an_error_in_time_and_a_feed_asks_the_loader() {
     assert_eq!((errors("sessions.create"), errors("feed.read")), (Some(1), Some(2)));
     assert!(cache.stats().remote_errors >= 3);
     server.resume();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_may_not_wait_asks_and_one_that_lost_its_connection_goes_on() {
+    let server = RedisServer::start();
+    for (user, may_wait) in [("asks", "-xread"), ("waits", "+xread")] {
+        let url = server.acl_user(user, &["~*", "&*", "+@all", may_wait]);
+        let cache = Cache::builder().redis(url).namespace(user).build().await.expect("the settings are good");
+        let events = Events::builder(&cache, "posts").poll(Duration::from_millis(5)).build().expect("they are good");
+        let mut tail = Box::pin(events.tail("s", EventId::START));
+        let mut next = async |number: u32| loop {
+            // A failure is an item; the stream goes on.
+            match tail.next().await.expect("a tail has no end") {
+                Ok(event) => return assert_eq!(event.json::<u32>().expect("events are numbers"), number),
+                Err(error) => assert!(error.is_remote(), "{error}"),
+            }
+        };
+        let append = async |number: u32| while events.append("s", &number).await.is_err() {};
+        append(1).await;
+        next(1).await;
+        let appending = async {
+            if user == "waits" {
+                while !blocks(&server) {
+                    tokio::task::yield_now().await;
+                }
+            }
+            server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+            append(2).await;
+        };
+        futures_util::future::join(next(2), appending).await;
+    }
+}
+
+/// Whether a client waits for the server.
+fn blocks(server: &RedisServer) -> bool {
+    let clients: String = redis::from_redis_value(server.command(&["INFO", "clients"])).expect("it is text");
+    clients.lines().any(|line| line == "blocked_clients:1")
 }
 
 #[tokio::test]
