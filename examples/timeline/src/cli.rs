@@ -43,6 +43,10 @@ pub struct Serve {
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub tweets: u32,
 
+    /// With more followers than this, a member's tweets are merged into timelines when those are read, and not put into them when they are written.
+    #[arg(long, default_value_t = 40)]
+    pub large_above: u64,
+
     /// The database; tables that are there are used. Default: an SQLite file in the temporary directory, gone afterwards.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -122,6 +126,10 @@ pub struct Args {
     /// How skewed the choice of members and tweets is (Zipf exponent; 0 is uniform).
     #[arg(long, default_value_t = 1.4, value_parser = exponent)]
     pub skew: f64,
+
+    /// With more followers than this, a member's tweets are merged into timelines when those are read, and not put into them when they are written.
+    #[arg(long, default_value_t = 100)]
+    pub large_above: u64,
 
     /// One read in so many is compared with a direct query.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]

@@ -6,11 +6,13 @@ use sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_cache::{Cache, Capacity};
 
 use crate::{
+    celebrities,
     cli::Args,
     database::{Home, QueryCounter},
     generate::{Size, generate},
     report::{self, Report},
     schema,
+    serve::feed::{Feeds, WhenAway},
     workload::{Mix, Referee, Service, run},
 };
 
@@ -44,10 +46,13 @@ pub async fn compare(args: &Args) -> Result<Report, Box<dyn Error + Send + Sync>
     let follows = reload(&uncounted, args).await?;
     let cache = open_cache(args).await?;
     let referee = Arc::new(Referee::new(uncounted));
-    let service = Service::Cached(cache.wrap(db));
+    let db = cache.wrap(db);
+    let large_authors = celebrities::look_at_all(referee.db(), args.large_above).await? as u64;
+    let feeds = Arc::new(Feeds::new(&db, args.large_above, WhenAway::Now)?);
+    let service = Service::Cached(db, Arc::clone(&feeds));
     let sampling = Some((Arc::clone(&referee), args.check_every));
     let mut cached = run("with cache", &service, &mix, args.reads, args.workers, sampling).await?;
-    let (queries_cached, stats) = (queries.get() - queries_direct, cache.stats());
+    let (queries_cached, stats, merged_reads) = (queries.get() - queries_direct, cache.stats(), feeds.merged());
     for request in mix.sweep(SWEEP) {
         referee.compare(&service, request).await?;
     }
@@ -64,6 +69,8 @@ pub async fn compare(args: &Args) -> Result<Report, Box<dyn Error + Send + Sync>
         remote_tier: args.redis_url.is_some(),
         reads: cached.latencies.len() as u64,
         writes: cached.writes,
+        large_authors,
+        merged_reads,
         samples: checks.samples,
         mismatches: checks.mismatches,
         db_queries: queries_cached,
@@ -116,14 +123,22 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn many_writers_leave_no_wrong_answer_while_most_queries_are_saved()
     -> Result<(), Box<dyn Error + Send + Sync>> {
-        let sizes =
-            ["--users=100", "--tweets=1000", "--likes=500", "--reads=3000", "--writes-percent=10", "--check-every=10"];
+        let sizes = [
+            "--users=100",
+            "--tweets=1000",
+            "--likes=500",
+            "--reads=3000",
+            "--writes-percent=10",
+            "--check-every=10",
+            "--large-above=20",
+        ];
         let mut args = crate::cli::Cli::try_parse_from(["timeline"].into_iter().chain(sizes))?.compare;
         (args.database_url, args.redis_url) = (None, None);
         let report = compare(&args).await?;
         assert_eq!(report.mismatches, 0, "{report}");
         assert!(report.samples > 500, "{report}");
         assert!(report.writes > 200, "{report}");
+        assert!(report.large_authors > 0 && report.merged_reads > 200, "{report}");
         // A cache that never answers would have no mismatch either.
         assert!(report.hit_rate_local > 0.5, "{report}");
         assert!(report.db_queries < report.db_queries_without_cache, "{report}");

@@ -3,8 +3,8 @@
 //! It is the other side of the comparison, and the referee of the answers: it shares no reading code with [`repository`](crate::repository).
 
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 
 use crate::{
@@ -16,13 +16,17 @@ use crate::{
 pub async fn page(db: &DatabaseConnection, request: Request) -> Result<Page, DbErr> {
     let viewer = Member::find_by_id(request.viewer).one(db).await?;
     let content = match request.what {
-        What::Timeline => {
+        What::Timeline | What::Home => {
             let followees = Follow::find()
                 .select_only()
                 .column(follow::Column::FolloweeId)
                 .filter(follow::Column::FollowerId.eq(request.viewer))
                 .into_query();
-            Content::Timeline { items: items(db, tweet::Column::AuthorId.in_subquery(followees)).await? }
+            let mut whose = Condition::any().add(tweet::Column::AuthorId.in_subquery(followees));
+            if request.what == What::Home {
+                whose = whose.add(tweet::Column::AuthorId.eq(request.viewer));
+            }
+            Content::Timeline { items: items(db, whose).await? }
         }
         What::Profile { member } => Content::Profile {
             member: Member::find_by_id(member).one(db).await?,

@@ -6,6 +6,7 @@
 // The modules are written to be copied into an application, where somebody else names their items.
 #![allow(unreachable_pub)]
 
+mod celebrities;
 mod cli;
 mod compare;
 mod database;

@@ -35,6 +35,8 @@ pub struct Request {
 pub enum What {
     /// The newest tweets of everybody the viewer follows.
     Timeline,
+    /// The same with the viewer's own.
+    Home,
     /// A member, and their newest tweets.
     Profile { member: i32 },
     /// One tweet, and how many like it.

@@ -15,6 +15,10 @@ pub struct Report {
     pub remote_tier: bool,
     pub reads: u64,
     pub writes: u64,
+    /// Members with so many followers that their tweets are merged into timelines when those are read.
+    pub large_authors: u64,
+    /// Reads that did so.
+    pub merged_reads: u64,
     pub samples: u64,
     pub mismatches: u64,
     pub db_queries: u64,
@@ -77,6 +81,8 @@ impl fmt::Display for Report {
         let remote =
             if self.remote_tier { format!("{:.1} %", 100.0 * self.hit_rate_remote) } else { "no REDIS_URL".to_owned() };
         row(f, "hit rate, remote", "", &remote)?;
+        row(f, "merged at read time", "", &count(self.merged_reads))?;
+        row(f, "  large authors", "", &count(self.large_authors))?;
         row(f, "answers compared", "", &count(self.samples))?;
         row(f, "  mismatches", "", &count(self.mismatches))
     }

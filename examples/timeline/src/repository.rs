@@ -13,15 +13,18 @@ use sea_orm::{
 use sea_orm_cache::{CachedConnection, cached};
 
 use crate::{
+    celebrities::celebrities,
     entities::{Favourite, Follow, Member, Tweet, favourite, follow, member, tweet},
     pages::{Content, Item, PAGE_TWEETS, Page, Request, What},
+    serve::feed::{Feeds, Reader},
 };
 
 /// Answers `request`, from the cache where it can.
-pub async fn page(db: &CachedConnection, request: Request) -> Result<Page, DbErr> {
+pub async fn page(db: &CachedConnection, feeds: &Feeds, request: Request) -> Result<Page, DbErr> {
     let viewer = find_member(db, request.viewer).await?;
     let content = match request.what {
         What::Timeline => Content::Timeline { items: timeline(db, request.viewer).await? },
+        What::Home => Content::Timeline { items: home(db, feeds, request.viewer).await? },
         What::Profile { member } => Content::Profile {
             member: find_member(db, member).await?,
             followers: followers(db, member).await?,
@@ -48,6 +51,24 @@ async fn timeline(db: &CachedConnection, viewer: i32) -> Result<Vec<Item>, DbErr
     newest.sort_unstable_by_key(|item| std::cmp::Reverse(item.id));
     newest.truncate(PAGE_TWEETS as usize);
     Ok(newest.into_iter().cloned().collect())
+}
+
+/// The newest tweets of `viewer` and of everybody they follow: from the timeline that writers keep, with tweets and authors by number.
+async fn home(db: &CachedConnection, feeds: &Feeds, viewer: i32) -> Result<Vec<Item>, DbErr> {
+    let (followees, celebrities) = (followees(db, viewer).await?, celebrities(db).await?);
+    let reader = Reader { viewer, followees: &followees, celebrities: &celebrities };
+    let ids = feeds.page(reader, None, PAGE_TWEETS).await?;
+    let mut tweets = tweets(db, &ids).await?;
+    let mut authors: Vec<i32> = tweets.values().map(|tweet| tweet.author_id).collect();
+    authors.sort_unstable();
+    authors.dedup();
+    let authors = members(db, &authors).await?;
+    let item = |id: &i32| {
+        let tweet = tweets.remove(id)?;
+        let author = authors.get(&tweet.author_id).map_or("", |author| &author.name);
+        Some(Item::new(tweet, author))
+    };
+    Ok(ids.iter().filter_map(item).take(PAGE_TWEETS as usize).collect())
 }
 
 /// One member. Depends on that row only.
@@ -109,6 +130,20 @@ pub async fn recent(db: &CachedConnection, authors: &[i32]) -> Result<HashMap<i3
         items.entry(item.author_id).or_default().push(item);
     }
     Ok(items.into_iter().map(|(author, items)| (author, Arc::new(items))).collect())
+}
+
+/// Those of these tweets that are there. Each is an entry of its own.
+#[cached(ttl = "10m", batch = ids, invalidate_on = Tweet(ids))]
+pub async fn tweets(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, tweet::Model>, DbErr> {
+    let rows = Tweet::find().filter(tweet::Column::Id.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|tweet| (tweet.id, tweet)).collect())
+}
+
+/// Those of these members that are there. Each is an entry of its own.
+#[cached(ttl = "10m", batch = ids, invalidate_on = Member(ids))]
+pub async fn members(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, member::Model>, DbErr> {
+    let rows = Member::find().filter(member::Column::Id.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|member| (member.id, member)).collect())
 }
 
 /// How many like a tweet. Depends on the rows of `favourite` with that tweet.

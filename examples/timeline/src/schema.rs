@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use crate::{
-    entities::{Favourite, Follow, Member, Tally, Tweet},
+    entities::{Celebrity, Favourite, Follow, Member, Tally, Tweet},
     generate::Network,
 };
 
@@ -15,12 +15,18 @@ use crate::{
 const ROWS_PER_INSERT: usize = 500;
 
 /// How many tables there are.
-pub const TABLES: usize = 5;
+pub const TABLES: usize = 6;
 
 /// The names of the tables that already exist.
 pub async fn existing_tables(db: &DatabaseConnection) -> Vec<&'static str> {
-    let names =
-        [Member.table_name(), Tweet.table_name(), Follow.table_name(), Favourite.table_name(), Tally.table_name()];
+    let names: [_; TABLES] = [
+        Member.table_name(),
+        Tweet.table_name(),
+        Follow.table_name(),
+        Favourite.table_name(),
+        Tally.table_name(),
+        Celebrity.table_name(),
+    ];
     let mut existing = Vec::new();
     for name in names {
         // Portable across the three databases; a table that cannot be read counts as not there, and creating it will tell.
@@ -33,6 +39,7 @@ pub async fn existing_tables(db: &DatabaseConnection) -> Vec<&'static str> {
 
 /// Drops the tables if they exist.
 pub async fn drop_all(db: &DatabaseConnection) -> Result<(), DbErr> {
+    drop_table(db, Celebrity).await?;
     drop_table(db, Tally).await?;
     drop_table(db, Favourite).await?;
     drop_table(db, Follow).await?;
@@ -47,7 +54,8 @@ pub async fn recreate(db: &DatabaseConnection) -> Result<(), DbErr> {
     create_table(db, Tweet).await?;
     create_table(db, Follow).await?;
     create_table(db, Favourite).await?;
-    create_table(db, Tally).await
+    create_table(db, Tally).await?;
+    create_table(db, Celebrity).await
 }
 
 /// Inserts the whole network in one transaction, with a progress bar on stderr if that is a terminal.

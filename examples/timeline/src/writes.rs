@@ -117,7 +117,7 @@ async fn like_and_count<C: ConnectionTrait>(db: &C, member: i32, tweet: i32) -> 
 }
 
 /// The error tells, and not a count of rows after `on_conflict_do_nothing()`: MySQL and MariaDB count a row that was there already.
-fn is_new<T>(inserted: Result<T, DbErr>) -> Result<bool, DbErr> {
+pub fn is_new<T>(inserted: Result<T, DbErr>) -> Result<bool, DbErr> {
     use SqlErr::{ForeignKeyConstraintViolation, UniqueConstraintViolation};
     match inserted {
         Ok(_) => Ok(true),

@@ -1,22 +1,31 @@
-//! Which tweets are in whose timeline: `toolkit::Feed`, fan-out on write.
+//! Which tweets are in whose timeline: `toolkit::Feed`, fan-out on write, but for the tweets of celebrities, which are merged in when a timeline is read.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use sea_orm_cache::{
-    Cache, Error,
+    CachedConnection, Error,
     toolkit::{Feed, FeedItem},
 };
 use tokio::sync::mpsc;
 
-use super::{Failed, reading::PAGE, unaided};
-use crate::entities::{Follow, follow, tweet};
+use super::{Failed, unaided};
+use crate::{
+    celebrities,
+    entities::{Follow, follow, tweet},
+};
 
 /// Tweets per timeline; older ones are read from the database.
 const CAPACITY: usize = 500;
 
-/// Everybody is fanned out to: the network is small. Beyond some ten thousand followers, `Feed` would merge an author at read time.
-const LARGE_ABOVE: u64 = u64::MAX;
+/// So many more than a page are read: a tweet may be gone by the time it is looked up, or its author not be followed any more.
+const SPARE: u64 = 5;
 
 /// Changes that wait for Redis to come back; more are lost, and the timelines concerned miss them until they are loaded anew.
 const WAITING_MAX: usize = 10_000;
@@ -24,12 +33,36 @@ const WAITING_MAX: usize = 10_000;
 /// How often it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What a change does that Redis does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenAway {
+    /// It waits, and is tried again in the background.
+    Later,
+    /// It is tried again until it is done, and only then counts as made.
+    Now,
+}
+
+/// Whose timeline is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    pub viewer: i32,
+    pub followees: &'a [i32],
+    /// All of them, followed or not.
+    pub celebrities: &'a [i32],
+}
+
 /// The timelines of all members.
 pub struct Feeds {
     feed: Feed,
+    db: CachedConnection,
     /// For what is decided by the database as it is now.
-    db: DatabaseConnection,
+    plain: DatabaseConnection,
+    /// Who has more followers is a celebrity.
+    large_above: u64,
+    when_away: WhenAway,
     waiting: mpsc::Sender<Change>,
+    /// Pages that were merged from a timeline and the lists of celebrities.
+    merged: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,26 +74,42 @@ enum Change {
 }
 
 impl Feeds {
-    pub fn new(cache: &Cache, db: DatabaseConnection) -> Result<Self, Error> {
-        let feed = Feed::builder(cache, "timeline").capacity(CAPACITY).large_above(LARGE_ABOVE).build()?;
+    pub fn new(db: &CachedConnection, large_above: u64, when_away: WhenAway) -> Result<Self, Error> {
+        // Who is large is remembered in a table; the feed itself need not decide.
+        let feed = Feed::builder(db.cache(), "timeline").capacity(CAPACITY).large_above(u64::MAX).build()?;
+        let (plain, merged) = (db.inner().clone(), Arc::default());
         let (waiting, changes) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(retry(feed.clone(), db.clone(), changes));
-        Ok(Self { feed, db, waiting })
+        tokio::spawn(retry(feed.clone(), plain.clone(), changes));
+        Ok(Self { feed, db: db.clone(), plain, large_above, when_away, waiting, merged })
     }
 
-    /// The newest tweets of a timeline, older than `before`. A timeline that Redis does not have, or cannot give, is read from the database.
-    pub async fn page(&self, viewer: i32, before: Option<i32>) -> Result<Vec<i32>, DbErr> {
+    /// The newest tweets of a timeline, older than `before`: `count`, and some to spare. A timeline that Redis does not have, or cannot give, is read
+    /// from the database.
+    pub async fn page(&self, reader: Reader<'_>, before: Option<i32>, count: u64) -> Result<Vec<i32>, DbErr> {
+        let Reader { viewer, followees, celebrities } = reader;
+        let shown = |author: i32| author == viewer || followees.contains(&author);
+        let large: Vec<String> = celebrities.iter().filter(|author| shown(**author)).map(i32::to_string).collect();
+        if !large.is_empty() {
+            self.merged.fetch_add(1, Ordering::Relaxed);
+        }
         // No item has an empty author: this is right after all items with that score.
         let after = before.map(|before| FeedItem::new("", "", f64::from(before)).cursor());
-        let load = || newest(&self.db, viewer);
-        let page = self.feed.page(&viewer.to_string(), &[] as &[&str], after.as_ref(), PAGE as usize, load).await?;
-        let mut ids: Vec<i32> = page.items.iter().filter_map(|item| item.id.parse().ok()).collect();
-        if page.beyond.is_some() && (ids.len() as u64) < PAGE {
-            let from = ids.last().copied().or(before);
-            let older = unaided::timeline_ids(&self.db, viewer, from, PAGE - ids.len() as u64).await?;
+        let load = || newest(&self.plain, viewer);
+        let wanted = count + SPARE;
+        let page = self.feed.page(&viewer.to_string(), &large, after.as_ref(), wanted as usize, load).await?;
+        let last = page.items.last().and_then(|item| item.id.parse().ok()).or(before);
+        let items = page.items.iter().filter(|item| item.author.parse().is_ok_and(shown));
+        let mut ids: Vec<i32> = items.filter_map(|item| item.id.parse().ok()).collect();
+        if page.beyond.is_some() && (ids.len() as u64) < wanted {
+            let older = unaided::timeline_ids(&self.plain, viewer, last, wanted - ids.len() as u64).await?;
             ids.extend(older.into_iter().map(|(id, _)| id));
         }
         Ok(ids)
+    }
+
+    /// How many pages were merged with the lists of celebrities.
+    pub fn merged(&self) -> u64 {
+        self.merged.load(Ordering::Relaxed)
     }
 
     pub async fn posted(&self, tweet: &tweet::Model) {
@@ -72,6 +121,8 @@ impl Feeds {
     }
 
     pub async fn followed(&self, follower: i32, followee: i32) {
+        // If this fails, the next follower makes up for it.
+        _ = celebrities::look_at(&self.db, followee, self.large_above).await;
         self.change(Change::Followed { follower, followee }).await;
     }
 
@@ -81,10 +132,15 @@ impl Feeds {
 
     /// What cannot be done now is done later: the database has it already.
     async fn change(&self, change: Change) {
-        if let Err(error) = apply(&self.feed, &self.db, &change).await
-            && self.waiting.try_send(change).is_err()
-        {
-            eprintln!("timeline: timelines miss a change: {error}");
+        while let Err(error) = apply(&self.feed, &self.plain, &change).await {
+            if self.when_away == WhenAway::Now {
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+            if self.waiting.try_send(change).is_err() {
+                eprintln!("timeline: timelines miss a change: {error}");
+            }
+            return;
         }
     }
 }
@@ -92,7 +148,9 @@ impl Feeds {
 /// Every change may be repeated without harm.
 async fn apply(feed: &Feed, db: &DatabaseConnection, change: &Change) -> Result<(), Failed> {
     match change {
+        Change::Posted(item) if celebrities::is_one(db, author(item)).await? => _ = feed.publish_large(item).await?,
         Change::Posted(item) => _ = feed.publish(item, &readers(db, item).await?).await?,
+        // A timeline that was loaded from the database has the tweets of celebrities as well.
         Change::Deleted(item) => _ = feed.delete(item, &readers(db, item).await?).await?,
         Change::Followed { follower, followee } => {
             let tweets = unaided::ids_of(db, *followee, CAPACITY as u64).await?;
@@ -119,6 +177,10 @@ fn item(tweet: i32, author: i32) -> FeedItem {
     FeedItem::new(tweet.to_string(), author.to_string(), f64::from(tweet))
 }
 
+fn author(item: &FeedItem) -> i32 {
+    item.author.parse().unwrap_or_default()
+}
+
 /// A timeline from the database.
 async fn newest(db: &DatabaseConnection, viewer: i32) -> Result<Vec<FeedItem>, DbErr> {
     let tweets = unaided::timeline_ids(db, viewer, None, CAPACITY as u64).await?;
@@ -128,8 +190,7 @@ async fn newest(db: &DatabaseConnection, viewer: i32) -> Result<Vec<FeedItem>, D
 /// Who has an author's tweets in the timeline: the followers, and the author. Read after the tweet is committed, so that somebody who
 /// begins to follow meanwhile finds the tweet in the database.
 async fn readers(db: &DatabaseConnection, item: &FeedItem) -> Result<Vec<String>, DbErr> {
-    let author: i32 = item.author.parse().unwrap_or_default();
     let query = Follow::find().select_only().column(follow::Column::FollowerId);
-    let followers: Vec<i32> = query.filter(follow::Column::FolloweeId.eq(author)).into_tuple().all(db).await?;
+    let followers: Vec<i32> = query.filter(follow::Column::FolloweeId.eq(author(item))).into_tuple().all(db).await?;
     Ok(followers.iter().map(i32::to_string).chain([item.author.clone()]).collect())
 }

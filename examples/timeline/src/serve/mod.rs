@@ -1,6 +1,6 @@
 //! Serves the network as web pages.
 
-mod feed;
+pub mod feed;
 mod gauge;
 mod likes;
 mod limits;
@@ -23,6 +23,7 @@ use tokio::{net::TcpListener, signal, sync::watch, task::JoinSet};
 
 use self::{node::Node, redis_server::RedisServer, switches::Switches};
 use crate::{
+    celebrities,
     cli::Serve,
     database::{Brake, Home},
     generate::{Size, generate},
@@ -98,6 +99,7 @@ async fn prepare(db: &DatabaseConnection, args: &Serve) -> Result<(), Failed> {
     let size = Size { members: args.users, tweets: args.tweets, favourites: args.tweets, seed: 42 };
     schema::recreate(db).await?;
     schema::load(db, generate(size)).await?;
+    celebrities::look_at_all(db, args.large_above).await?;
     Ok(())
 }
 

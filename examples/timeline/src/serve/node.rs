@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     Failed,
-    feed::Feeds,
+    feed::{Feeds, WhenAway},
     gauge::{self, Figures, Gauge},
     likes::Likes,
     limits::Limits,
@@ -78,7 +78,7 @@ impl Node {
             gauge,
             switches,
             sessions: Sessions::new(&cache)?,
-            feeds: Feeds::new(&cache, plain.clone())?,
+            feeds: Feeds::new(&db, args.large_above, WhenAway::Later)?,
             likes: Likes::open(&db, live.clone()).await?,
             trending: Trending::new(&cache)?,
             limits: Limits::new(&cache, args.posts_per_minute)?,

@@ -6,10 +6,12 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Quer
 use sea_orm_cache::{CachedConnection, cached};
 
 use super::{
+    feed::Reader,
     node::Node,
     unaided::{self, Of},
 };
 use crate::{
+    celebrities::celebrities,
     entities::{Favourite, Follow, Member, Tally, Tweet, favourite, follow, member, tally, tweet},
     repository,
 };
@@ -46,8 +48,13 @@ pub async fn timeline(node: &Node, viewer: i32, before: Option<i32>) -> Result<V
     if node.cache_is_off() {
         return unaided::entries(&node.plain, viewer, Of::Timeline, before).await;
     }
-    let ids = node.feeds.page(viewer, before).await?;
-    hydrate(node, viewer, &ids).await
+    let followees = node.gauge.measure(repository::followees(&node.db, viewer)).await?;
+    let celebrities = node.gauge.measure(celebrities(&node.db)).await?;
+    let reader = Reader { viewer, followees: &followees, celebrities: &celebrities };
+    let ids = node.feeds.page(reader, before, PAGE).await?;
+    let mut entries = hydrate(node, viewer, &ids).await?;
+    entries.truncate(PAGE as usize);
+    Ok(entries)
 }
 
 /// A member, and their newest tweets.
@@ -119,11 +126,11 @@ async fn hydrate(node: &Node, viewer: i32, ids: &[i32]) -> Result<Vec<Entry>, Db
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut tweets = node.gauge.measure(tweets(&node.db, ids)).await?;
+    let mut tweets = node.gauge.measure(repository::tweets(&node.db, ids)).await?;
     let mut authors: Vec<i32> = tweets.values().map(|tweet| tweet.author_id).collect();
     authors.sort_unstable();
     authors.dedup();
-    let authors = node.gauge.measure(members(&node.db, &authors)).await?;
+    let authors = node.gauge.measure(repository::members(&node.db, &authors)).await?;
     let likes = node.gauge.measure(node.likes.of(ids)).await?;
     let liked = node.gauge.measure(liked_by(&node.db, viewer)).await?;
     let entry = |id: &i32| {
@@ -140,20 +147,6 @@ async fn hydrate(node: &Node, viewer: i32, ids: &[i32]) -> Result<Vec<Entry>, Db
 pub async fn tallies(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, i64>, DbErr> {
     let rows = Tally::find().filter(tally::Column::TweetId.is_in(ids.iter().copied())).all(db).await?;
     Ok(rows.into_iter().map(|tally| (tally.tweet_id, tally.likes)).collect())
-}
-
-/// Those of these tweets that are there. Each is an entry of its own.
-#[cached(ttl = "10m", batch = ids, invalidate_on = Tweet(ids))]
-async fn tweets(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, tweet::Model>, DbErr> {
-    let rows = Tweet::find().filter(tweet::Column::Id.is_in(ids.iter().copied())).all(db).await?;
-    Ok(rows.into_iter().map(|tweet| (tweet.id, tweet)).collect())
-}
-
-/// Those of these members that are there. Each is an entry of its own.
-#[cached(ttl = "10m", batch = ids, invalidate_on = Member(ids))]
-async fn members(db: &CachedConnection, ids: &[i32]) -> Result<HashMap<i32, member::Model>, DbErr> {
-    let rows = Member::find().filter(member::Column::Id.is_in(ids.iter().copied())).all(db).await?;
-    Ok(rows.into_iter().map(|member| (member.id, member)).collect())
 }
 
 /// Depends on the row with that handle.

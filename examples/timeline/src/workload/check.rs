@@ -62,6 +62,8 @@ impl Referee {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use sea_orm_cache::Cache;
 
     use super::*;
@@ -70,6 +72,7 @@ mod tests {
         generate::{Size, generate},
         pages::What,
         schema,
+        serve::feed::{Feeds, WhenAway},
         writes::{self, Write},
     };
 
@@ -80,7 +83,9 @@ mod tests {
         schema::recreate(&db).await?;
         schema::load(&db, generate(Size { members: 20, tweets: 50, favourites: 50, seed: 1 })).await?;
         let cache = Cache::builder().build().await?;
-        let service = Service::Cached(cache.wrap(db.clone()));
+        let wrapped = cache.wrap(db.clone());
+        let feeds = Arc::new(Feeds::new(&wrapped, 5, WhenAway::Now)?);
+        let service = Service::Cached(wrapped, feeds);
         let referee = Referee::new(db.clone());
         let profile = Request { viewer: 2, what: What::Profile { member: 1 } };
         let rename = |name: &str| Write::Rename { member: 1, name: name.to_owned() };

@@ -9,8 +9,10 @@ use crate::{
     zipf::Zipf,
 };
 
-/// Of a hundred reads: this many timelines, then profiles; the rest are single tweets.
+/// Of a hundred reads: this many timelines, half of them put together from the newest of each author and half kept by the writers, then profiles; the rest are
+/// single tweets.
 const TIMELINES: u32 = 65;
+const HOMES: u32 = 33;
 const PROFILES: u32 = 20;
 
 /// Of a hundred writes.
@@ -60,7 +62,7 @@ impl Mix {
     /// One page of every kind for each of the most popular members and tweets.
     pub fn sweep(&self, most: u32) -> impl Iterator<Item = Request> + '_ {
         (1..=most.min(self.members)).filter_map(|rank| i32::try_from(rank).ok()).flat_map(|id| {
-            [What::Timeline, What::Profile { member: id }, What::Tweet { tweet: id }]
+            [What::Timeline, What::Home, What::Profile { member: id }, What::Tweet { tweet: id }]
                 .map(|what| Request { viewer: id, what })
         })
     }
@@ -84,6 +86,7 @@ impl Iterator for Plan<'_> {
 impl Plan<'_> {
     fn read(&mut self) -> Request {
         let what = match self.rng.random_range(0..100) {
+            kind if kind < HOMES => What::Home,
             kind if kind < TIMELINES => What::Timeline,
             kind if kind < TIMELINES + PROFILES => What::Profile { member: self.popular() },
             _ => What::Tweet { tweet: self.tweet() },
@@ -155,7 +158,7 @@ mod tests {
                 kind.split(" {").next().unwrap_or_default().to_owned()
             })
             .collect();
-        let expected = "Read Profile, Read Timeline, Read Tweet, Write Delete, Write Edit, Write Follow, Write Like, Write Post, \
+        let expected = "Read Home, Read Profile, Read Timeline, Read Tweet, Write Delete, Write Edit, Write Follow, Write Like, Write Post, \
                         Write Rename, Write Unfollow";
         assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(", "), expected);
     }

@@ -6,42 +6,11 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sea_orm::{DatabaseConnection, DbErr};
-use sea_orm_cache::CachedConnection;
+use sea_orm::DbErr;
 use tokio::task::JoinSet;
 
-use super::{Latencies, Mix, Referee, plan::Action};
-use crate::{
-    direct,
-    pages::{Page, Request},
-    repository,
-    writes::{self, Write},
-};
-
-/// Who answers.
-#[derive(Clone)]
-pub enum Service {
-    /// The database, for everything.
-    Direct(DatabaseConnection),
-    /// The cache, and the database where it must.
-    Cached(CachedConnection),
-}
-
-impl Service {
-    pub async fn read(&self, request: Request) -> Result<Page, DbErr> {
-        match self {
-            Self::Direct(db) => direct::page(db, request).await,
-            Self::Cached(db) => repository::page(db, request).await,
-        }
-    }
-
-    pub async fn write(&self, write: Write) -> Result<(), DbErr> {
-        match self {
-            Self::Direct(db) => writes::apply(db, write).await,
-            Self::Cached(db) => writes::apply(db, write).await,
-        }
-    }
-}
+use super::{Latencies, Mix, Referee, Service, plan::Action};
+use crate::pages::Request;
 
 /// What a run measured.
 #[derive(Debug)]

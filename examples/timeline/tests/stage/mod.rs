@@ -87,7 +87,7 @@ impl Server {
     pub fn start_with(nodes: u8, environment: &[(&str, &str)]) -> Self {
         let limit = format!("--posts-per-minute={POSTS_PER_MINUTE}");
         let count = format!("--nodes={nodes}");
-        let command = ["serve", "--port=0", "--users=60", "--tweets=400", &limit, &count];
+        let command = ["serve", "--port=0", "--users=60", "--tweets=400", "--large-above=10", &limit, &count];
         let mut program = Program::start(&[&[env!("CARGO_BIN_EXE_timeline")][..], &command].concat(), environment);
         let nodes = (1..=nodes).map(|number| program.says(&format!("node {number}: "))).collect();
         Self { nodes, _program: program }
