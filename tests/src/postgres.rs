@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -27,14 +27,16 @@ pub enum Durability {
 pub struct Postgres {
     port: u16,
     // Ends the server when dropped.
-    _process: Process,
+    process: Mutex<Process>,
 }
 
 impl Postgres {
     /// Starts a server with an empty cluster of databases.
     #[must_use]
     pub fn start(durability: Durability) -> Self {
-        on_free_port("postgres", |port| launch(port, durability).map(|process| Self { port, _process: process }))
+        on_free_port("postgres", |port| {
+            launch(port, durability).map(|process| Self { port, process: Mutex::new(process) })
+        })
     }
 
     /// The server that tests of this process share.
@@ -42,6 +44,17 @@ impl Postgres {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(Durability::Off))
+    }
+
+    /// Ends the server at once, as a crash would; its data stay.
+    pub fn stop(&self) {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).end();
+    }
+
+    /// Starts it again after [`stop`](Self::stop), on the same port.
+    pub fn start_again(&self) {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).begin(self.port);
+        wait_until_ready(self.port);
     }
 
     /// Makes a new database; returns its URL.
@@ -91,7 +104,12 @@ fn launch(port: u16, durability: Durability) -> Option<Process> {
     if !process.is_up(port) {
         return None;
     }
-    // It listens before it lets anyone in.
+    wait_until_ready(port);
+    Some(process)
+}
+
+/// It listens before it lets anyone in.
+fn wait_until_ready(port: u16) {
     let ready = program("pg_isready");
     while !Command::new(&ready)
         .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
@@ -100,7 +118,6 @@ fn launch(port: u16, durability: Durability) -> Option<Process> {
     {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    Some(process)
 }
 
 /// `setpriv` replaces itself by the command, so that the process id is the server's.

@@ -2,11 +2,11 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -14,18 +14,32 @@ use std::{
 /// How long a server may take to start, on a machine that is busy compiling.
 const START_MAX: Duration = Duration::from_secs(60);
 
-/// Starts the server, says its process id, waits until the pipe from the test process closes (which the kernel does when that process
-/// ends in whatever way), ends the server, removes its directory.
+/// Starts the server, says its process id, and ends it or starts it again as it is told, until the pipe from the test process closes (which
+/// the kernel does when that process ends in whatever way); then it ends the server and removes its directory.
 const WATCHDOG: &str = r#"
 dir=$1; signal=$2; shift 2
 trap : HUP INT TERM
-"$@" </dev/null >"$dir/log" 2>&1 &
-child=$!
+begin() {
+  "$@" </dev/null >>"$dir/log" 2>&1 &
+  child=$!
+}
+end() {
+  [ -n "$child" ] || return 0
+  kill -CONT $child 2>/dev/null
+  kill -$signal $child 2>/dev/null
+  wait $child
+  child=
+}
+begin "$@"
 echo $child
-read -r _
-kill -CONT $child 2>/dev/null
-kill -$signal $child 2>/dev/null
-wait $child
+while read -r order; do
+  case $order in
+    end) end ;;
+    begin) begin "$@" ;;
+  esac
+  echo $child
+done
+end
 rm -rf "$dir"
 "#;
 
@@ -35,6 +49,7 @@ pub(crate) struct Process {
     watchdog: Child,
     /// Closing it ends the server.
     lifeline: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
     pid: u32,
     directory: PathBuf,
 }
@@ -54,11 +69,36 @@ impl Process {
             .spawn()
             .expect("sh can be started");
         let lifeline = watchdog.stdin.take();
-        let mut first_line = String::new();
-        let said = watchdog.stdout.take().map(|out| BufReader::new(out).read_line(&mut first_line));
-        let pid = first_line.trim().parse();
-        let pid = pid.unwrap_or_else(|_| panic!("the watchdog of {command:?} said {first_line:?} ({said:?})"));
-        Self { watchdog, lifeline, pid, directory }
+        let mut answers = BufReader::new(watchdog.stdout.take().expect("the output is a pipe"));
+        let pid = answer(&mut answers).parse();
+        let pid = pid.unwrap_or_else(|error| panic!("the watchdog of {command:?}: {error}"));
+        Self { watchdog, lifeline, answers, pid, directory }
+    }
+
+    /// Ends the server and keeps its directory.
+    pub(crate) fn end(&mut self) {
+        self.order("end");
+    }
+
+    /// Starts the server again, with what it has left in its directory, on the port that it had.
+    pub(crate) fn begin(&mut self, port: u16) {
+        for _ in 0..50 {
+            self.pid = self.order("begin").parse().expect("the watchdog says the process id");
+            if self.is_up(port) {
+                return;
+            }
+            // Somebody who tried to connect may hold the port.
+            self.end();
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the server does not start again: {}", self.log());
+    }
+
+    /// Returns when it is done.
+    fn order(&mut self, order: &str) -> String {
+        let lifeline = self.lifeline.as_mut().expect("the pipe is open until the end");
+        writeln!(lifeline, "{order}").expect("the watchdog listens");
+        answer(&mut self.answers)
     }
 
     /// Waits until the server listens; `false` if it has ended instead, which a taken port makes it do.
@@ -101,6 +141,12 @@ impl Drop for Process {
         // A failure here means that the watchdog is gone already; a panic in a drop would hide the test's own.
         let _ = self.watchdog.wait();
     }
+}
+
+fn answer(answers: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    answers.read_line(&mut line).expect("the watchdog answers in text");
+    line.trim().to_owned()
 }
 
 /// A new directory, readable to other users, since PostgreSQL refuses to run as root.

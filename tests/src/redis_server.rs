@@ -73,6 +73,16 @@ impl RedisServer {
         panic!("redis-server did not start again on port {}", self.port);
     }
 
+    /// Ends it at once (SIGKILL), and keeps what it has on the disk.
+    pub fn stop(&self) {
+        self.process().as_mut().expect("the server runs").end();
+    }
+
+    /// Starts it again after [`stop`](Self::stop), on the same port: it knows what it has kept.
+    pub fn start_again(&self) {
+        self.process().as_mut().expect("the server was stopped").begin(self.port);
+    }
+
     /// Stops it (SIGSTOP): connections stand, nothing is answered.
     pub fn pause(&self) {
         self.signal("STOP");

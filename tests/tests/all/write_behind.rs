@@ -8,6 +8,7 @@ mod outages;
 mod reading;
 mod refused;
 mod rows;
+mod stops;
 mod world;
 
 use world::World;
