@@ -128,6 +128,8 @@ pub(crate) struct Engine {
     heard_since: AtomicU64,
     subscribed: watch::Sender<bool>,
     warned: Mutex<HashSet<u64>>,
+    #[cfg(feature = "metrics")]
+    further: publish::Further,
 }
 
 impl Engine {
@@ -160,6 +162,8 @@ impl Engine {
                 heard_since: AtomicU64::new(0),
                 subscribed: watch::Sender::new(false),
                 warned: Mutex::new(HashSet::new()),
+                #[cfg(feature = "metrics")]
+                further: publish::Further::default(),
             }
         });
         bus::start(&engine);

@@ -1,6 +1,9 @@
 //! Hands the figures to the `metrics` facade.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use crate::{
     engine::{
@@ -8,7 +11,7 @@ use crate::{
         figures::TableStats,
         stats::{FunctionStats, Stats},
     },
-    telemetry::meter::{self, Kind},
+    telemetry::meter::{self, Kind, Published},
 };
 
 /// So often the figures are handed over; [`Engine::publish`] does it now.
@@ -61,6 +64,18 @@ const NOW: &[Metric<Stats>] = &[
 
 const BREAKER: (&str, &str) = ("sea_orm_cache_breaker_open", "Whether the breaker before the remote tier is open.");
 
+/// Parts above the engine that have figures of their own, for as long as they live.
+#[derive(Default)]
+pub(super) struct Further(Mutex<Vec<Weak<dyn Published>>>);
+
+impl Further {
+    fn living(&self) -> Vec<Arc<dyn Published>> {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.retain(|part| part.strong_count() > 0);
+        parts.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
 /// Starts handing over.
 pub(super) fn start(engine: &Arc<Engine>) {
     let weak = Arc::downgrade(engine);
@@ -75,6 +90,11 @@ pub(super) fn start(engine: &Arc<Engine>) {
 }
 
 impl Engine {
+    /// Has the figures of a part handed over together with the engine's own.
+    pub(crate) fn publish_also(&self, part: Weak<dyn Published>) {
+        self.further.0.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+    }
+
     /// Hands all figures to the recorder that is installed, whenever it was.
     pub(crate) fn publish(&self) {
         describe();
@@ -92,6 +112,9 @@ impl Engine {
         }
         if let Some(breaker) = &self.breaker {
             meter::gauge(BREAKER.0, &[cache], breaker.is_open().into());
+        }
+        for part in self.further.living() {
+            part.publish(cache.1);
         }
     }
 }

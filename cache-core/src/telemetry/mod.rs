@@ -4,6 +4,8 @@
 pub(crate) mod meter;
 #[cfg(any(feature = "metrics", feature = "tracing-spans"))]
 mod observed;
+#[cfg(all(test, feature = "metrics"))]
+pub(crate) mod recorded;
 pub(crate) mod spans;
 
 use std::sync::Arc;

@@ -13,6 +13,8 @@ mod journal;
 mod migration;
 mod operation;
 mod position;
+#[cfg(feature = "metrics")]
+mod publish;
 mod read;
 mod settings;
 mod statements;
@@ -182,6 +184,8 @@ impl<E: WriteBehindEntity> WriteBehind<E> {
             // The row would be deleted after a week all the same.
             let _ = position::forget(core.db.inner(), core.journal.identity()).await;
         }
+        #[cfg(feature = "metrics")]
+        core.db.cache().publish_metrics();
         flushed
     }
 

@@ -51,7 +51,7 @@ pub(super) async fn write<E: WriteBehindEntity>(core: &Core<E>, shard: u32, work
         return Err(DbErr::Custom(format!("no answer within {:?}", core.settings.write_deadline)));
     };
     let Some(outcome) = ended? else { return Ok(Written::Fenced) };
-    let took = micros(core.clock.now().since(begun));
+    let took = core.clock.now().since(begun);
     let rows = work.rows as u64;
     if rows == 0 {
         return Ok(Written::Yes(Vec::new()));
@@ -60,8 +60,10 @@ pub(super) async fn write<E: WriteBehindEntity>(core: &Core<E>, shard: u32, work
     core.counters.rows.add(rows);
     core.counters.written.add(work.records as u64);
     core.counters.last_batch_rows.set(rows);
-    core.counters.last_flush_micros.set(took);
-    core.counters.flush_micros.add(took);
+    core.counters.last_flush_micros.set(micros(took));
+    core.counters.flush_micros.add(micros(took));
+    #[cfg(feature = "metrics")]
+    super::publish::committed(core, rows, took);
     let tags = match outcome {
         Invalidation::Deferred => tags.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
         _ => Vec::new(),
