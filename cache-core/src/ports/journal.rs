@@ -187,8 +187,8 @@ pub trait Journal: Send + Sync + 'static {
         count: usize,
     ) -> BoxFuture<'_, Result<Option<Vec<Record>>, Error>>;
 
-    /// Takes records out that are in the database: the oldest ones, in their order. Each counts once, however often it is acknowledged.
-    fn acknowledge<'a>(&'a self, shard: u32, positions: &'a [Position]) -> BoxFuture<'a, Result<(), Error>>;
+    /// Takes the records up to `to` out, which are in the database. Each counts once, however often it is acknowledged.
+    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Makes a record a dead letter.
     ///

@@ -17,16 +17,21 @@ use crate::{
     redis::{link::Link, names::Names, scripts, tier::read},
 };
 
-const APPEND_TEXT: &str =
-    concat!(include_str!("scripts/journal_common.lua"), include_str!("scripts/journal_append.lua"));
-const LETTERS_TEXT: &str =
-    concat!(include_str!("scripts/journal_common.lua"), include_str!("scripts/journal_letters.lua"));
-const LOOK_TEXT: &str = include_str!("scripts/journal_look.lua");
-const DEMAND_TEXT: &str = include_str!("scripts/journal_demand.lua");
-const CLAIM_TEXT: &str = include_str!("scripts/journal_claim.lua");
-const SETTLE_TEXT: &str = include_str!("scripts/journal_settle.lua");
-const PENDING_TEXT: &str = include_str!("scripts/journal_pending.lua");
-const RELEASE_TEXT: &str = include_str!("scripts/journal_release.lua");
+/// Scripts have their common parts in front of them.
+macro_rules! text {
+    ($($name:literal),*) => {
+        concat!($(include_str!(concat!("scripts/journal_", $name, ".lua"))),*)
+    };
+}
+
+const APPEND_TEXT: &str = text!("packing", "common", "append");
+const LETTERS_TEXT: &str = text!("packing", "common", "letters");
+const LOOK_TEXT: &str = text!("look");
+const DEMAND_TEXT: &str = text!("demand");
+const CLAIM_TEXT: &str = text!("claim");
+const SETTLE_TEXT: &str = text!("packing", "settle");
+const PENDING_TEXT: &str = text!("packing", "pending");
+const RELEASE_TEXT: &str = text!("release");
 
 /// The sources, for a server that has forgotten them.
 pub(super) const SOURCES: [&str; 8] =
@@ -176,18 +181,15 @@ impl RedisJournal {
         found.map(|found| found.into_iter().map(record).collect()).transpose()
     }
 
-    async fn acknowledge(&self, shard: u32, positions: &[Position]) -> Result<(), Error> {
-        if positions.is_empty() {
-            return Ok(());
-        }
+    async fn acknowledge(&self, shard: u32, to: Position) -> Result<(), Error> {
         let mut call = self.lane(shard)?.to_settle();
-        call.arg(0).arg(0).arg("").arg("done").arg(positions);
+        call.arg("done").arg(to);
         self.ask::<String>("acknowledge to a journal", call).await.map(drop)
     }
 
     async fn bury(&self, shard: u32, owner: OwnerId, burial: Burial<'_>) -> Result<(), Error> {
         let mut call = self.lane(shard)?.to_settle();
-        call.arg(owner).arg(burial.dead_max).arg(burial.error).arg("dead").arg(burial.position);
+        call.arg("dead").arg(burial.position).arg(owner).arg(burial.dead_max).arg(burial.error);
         match self.ask::<String>("make a dead letter", call).await?.as_str() {
             "ok" => Ok(()),
             "full" => Err(burial.too_many()),
@@ -260,16 +262,16 @@ fn script(script: &Script, keys: &[&String]) -> Cmd {
     call
 }
 
-/// The fields of a stream's entry are pairs of a name and a value.
+/// The fields of a stream's entry are pairs of a name and a value: `k` and `p` of an absolute operation, `k`, `c` and `b` of an increment.
 fn record((id, fields): (String, Vec<Vec<u8>>)) -> Result<Record, Error> {
-    let position = id.split('-').next().and_then(|position| position.parse().ok());
-    let values: Vec<Vec<u8>> = fields.into_iter().skip(1).step_by(2).collect();
-    match (position, <[Vec<u8>; 5]>::try_from(values)) {
-        (Some(position), Ok([key, kind, payload, column, by])) => {
-            Ok(Record { position, entry: Entry { key, change: change(&kind, payload, column, &by)? } })
-        }
-        _ => Err(strange()),
-    }
+    let position = id.split('-').next().and_then(|position| position.parse().ok()).ok_or_else(strange)?;
+    let mut values = fields.into_iter().skip(1).step_by(2);
+    let (key, change) = match (values.next(), values.next(), values.next()) {
+        (Some(key), Some(payload), None) => (key, Change::Absolute(payload)),
+        (Some(key), Some(column), Some(by)) => (key, addition(column, &by)?),
+        _ => return Err(strange()),
+    };
+    Ok(Record { position, entry: Entry { key, change } })
 }
 
 fn letter(fields: Vec<Vec<u8>>) -> Result<DeadRecord, Error> {
@@ -287,9 +289,13 @@ fn letter(fields: Vec<Vec<u8>>) -> Result<DeadRecord, Error> {
 fn change(kind: &[u8], payload: Vec<u8>, column: Vec<u8>, by: &[u8]) -> Result<Change, Error> {
     match kind {
         b"A" => Ok(Change::Absolute(payload)),
-        b"I" => Ok(Change::Add { column: String::from_utf8(column).map_err(|_| strange())?, by: number(by)? }),
+        b"I" => addition(column, by),
         _ => Err(strange()),
     }
+}
+
+fn addition(column: Vec<u8>, by: &[u8]) -> Result<Change, Error> {
+    Ok(Change::Add { column: String::from_utf8(column).map_err(|_| strange())?, by: number(by)? })
 }
 
 fn number<T: std::str::FromStr>(text: &[u8]) -> Result<T, Error> {
@@ -339,8 +345,8 @@ impl Journal for RedisJournal {
         Box::pin(self.claim(shard, owner, lease, count))
     }
 
-    fn acknowledge<'a>(&'a self, shard: u32, positions: &'a [Position]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.acknowledge(shard, positions))
+    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.acknowledge(shard, to))
     }
 
     fn bury<'a>(&'a self, shard: u32, owner: OwnerId, burial: Burial<'a>) -> BoxFuture<'a, Result<(), Error>> {

@@ -167,9 +167,9 @@ impl<E: WriteBehindEntity> Flusher<E> {
         let position = self.position().await?;
         let written = records.partition_point(|record| record.position <= position);
         let (done, fresh) = records.split_at(written);
-        if !done.is_empty() {
+        if let Some(last) = done.last() {
             core.counters.replayed.add(done.len() as u64);
-            self.acknowledge(done).await?;
+            self.acknowledge(last.position).await?;
         }
         self.write(fresh).await?;
         Ok(Flushed::Some)
@@ -227,9 +227,8 @@ impl<E: WriteBehindEntity> Flusher<E> {
                     self.position = Some(to);
                     self.unknown = 0;
                     self.land(tags).await;
-                    let (done, left) = part.split_at_checked(taken).unwrap_or((part, &[]));
-                    self.acknowledge(done).await?;
-                    rest = rest.get(part.len() - left.len()..).unwrap_or_default();
+                    self.acknowledge(to).await?;
+                    rest = rest.get(taken..).unwrap_or_default();
                     take = take.saturating_mul(2).min(records.len());
                 }
                 Err(error) if !self.is_of_the_data(&error) => return Err(Failure::Database(error)),
@@ -271,9 +270,8 @@ impl<E: WriteBehindEntity> Flusher<E> {
         }
     }
 
-    async fn acknowledge(&self, records: &[Record]) -> Result<(), Failure> {
-        let positions: Vec<Position> = records.iter().map(|record| record.position).collect();
-        self.core.journal.acknowledge(self.shard, &positions).await?;
+    async fn acknowledge(&self, to: Position) -> Result<(), Failure> {
+        self.core.journal.acknowledge(self.shard, to).await?;
         self.has_settled();
         Ok(())
     }

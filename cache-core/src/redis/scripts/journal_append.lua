@@ -17,19 +17,27 @@ else
     end
   end
 end
+local keys = {}
+for at = 4, #ARGV, 5 do
+  keys[#keys + 1] = ARGV[at]
+end
+local texts = waiting_for(pending, keys)
 local room = tonumber(ARGV[3]) - redis.call('XLEN', log)
 local outcomes = {}
 for at = 4, #ARGV, 5 do
-  local outcome = 'F'
+  local key, outcome = ARGV[at], 'F'
   if room > 0 then
-    outcome = accept(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+    outcome = accept(
+      changed[key] or unpacked(texts[key]), key, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
     if type(outcome) == 'table' then
+      finish()
       return outcome
     end
     room = outcome == 'Y' and room - 1 or room
   end
   outcomes[#outcomes + 1] = outcome
 end
+finish()
 local told = table.concat(outcomes)
 redis.call('HSET', state, field, ARGV[2] .. ' ' .. told .. ' ' .. time[1])
 return {told, redis.call('XLEN', log)}

@@ -7,13 +7,20 @@ if holder and holder ~= owner then
   return false
 end
 redis.call('SET', lease, owner, 'PX', ARGV[2])
-local made = redis.pcall('XGROUP', 'CREATE', log, 'flushers', '0', 'MKSTREAM')
-if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
-  return made
+local function claim(count, ...)
+  return redis.pcall('XAUTOCLAIM', log, 'flushers', owner, 0, '0-0', 'COUNT', count, ...)
+end
+local claimed = claim(count)
+if claimed.err then
+  redis.call('XGROUP', 'CREATE', log, 'flushers', '0', 'MKSTREAM')
+  claimed = claim(count)
+  if claimed.err then
+    return claimed
+  end
 end
 if not holder then
   -- The consumers of flushers that are gone go, once nothing is pending for them.
-  redis.call('XAUTOCLAIM', log, 'flushers', owner, 0, '0-0', 'COUNT', 20000, 'JUSTID')
+  claim(20000, 'JUSTID')
   for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', log, 'flushers')) do
     if consumer[2] ~= owner and consumer[4] == 0 then
       redis.call('XGROUP', 'DELCONSUMER', log, 'flushers', consumer[2])
@@ -28,8 +35,9 @@ local function take(entries)
     end
   end
 end
-take(redis.call('XAUTOCLAIM', log, 'flushers', owner, 0, '0-0', 'COUNT', count)[2])
-if #records < count then
+take(claimed[2])
+-- What is newer comes after all that was delivered before.
+if claimed[1] == '0-0' and #records < count then
   local fresh = redis.call('XREADGROUP', 'GROUP', 'flushers', owner, 'COUNT', count - #records, 'STREAMS', log, '>')
   if fresh then
     take(fresh[1][2])

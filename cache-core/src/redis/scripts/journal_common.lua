@@ -4,11 +4,12 @@ local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
 -- Microseconds since 1970, or one more than the last: positions grow even if Redis comes back with an older state.
 local position = tonumber(redis.call('HGET', state, 'tail') or '0')
+local has_dead = redis.call('EXISTS', dead) == 1
+-- What waits for the keys that were changed.
+local changed = {}
 
--- Appends one operation: 'Y', 'O' if a sum does not fit, or what Redis refuses with.
-local function accept(key, kind, payload, column, by)
-  local packed = redis.call('HGET', pending, key)
-  local waiting = packed and cmsgpack.unpack(packed) or {base = 0, last = 0, columns = {}}
+-- Appends one operation to those of its key: 'Y', 'O' if a sum does not fit, or what Redis refuses with.
+local function accept(waiting, key, kind, payload, column, by)
   if kind == 'I' then
     local sum = redis.pcall('HINCRBY', sums, #key .. ':' .. key .. column, by)
     if type(sum) == 'table' then
@@ -17,8 +18,15 @@ local function accept(key, kind, payload, column, by)
   end
   position = math.max(position + 1, clock)
   local id = string.format('%.0f', position)
-  redis.call('XADD', log, id .. '-0', 'k', key, 't', kind, 'p', payload, 'c', column, 'b', by)
-  redis.call('HSET', state, 'tail', id)
+  local added
+  if kind == 'A' then
+    added = redis.pcall('XADD', log, id .. '-0', 'k', key, 'p', payload)
+  else
+    added = redis.pcall('XADD', log, id .. '-0', 'k', key, 'c', column, 'b', by)
+  end
+  if type(added) == 'table' and added.err then
+    return added
+  end
   if kind == 'A' then
     for _, name in ipairs(waiting.columns) do
       redis.call('HDEL', sums, #key .. ':' .. key .. name)
@@ -35,14 +43,27 @@ local function accept(key, kind, payload, column, by)
     end
   end
   waiting.last = position
-  redis.call('HSET', pending, key, cmsgpack.pack(waiting))
-  if redis.call('HEXISTS', dead, key) == 1 then
+  changed[key] = waiting
+  if has_dead and redis.call('HEXISTS', dead, key) == 1 then
     redis.call('HSET', newer, key .. ':last', id)
     if kind == 'A' then
       redis.call('HSET', newer, key .. ':base', id)
     end
   end
   return 'Y'
+end
+
+-- Writes down what was accepted.
+local function finish()
+  local arguments = {}
+  for key, waiting in pairs(changed) do
+    arguments[#arguments + 1] = key
+    arguments[#arguments + 1] = packed(waiting)
+  end
+  if #arguments > 0 then
+    call_with('HSET', pending, arguments)
+    redis.call('HSET', state, 'tail', string.format('%.0f', position))
+  end
 end
 
 local function forget(letters, at, key)

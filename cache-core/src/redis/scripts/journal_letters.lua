@@ -16,16 +16,18 @@ if ARGV[1] == 'list' then
   return found
 end
 local at = ARGV[2]
-local packed = redis.call('HGET', letters, at)
-if not packed then
+local text = redis.call('HGET', letters, at)
+if not text then
   return 'unknown'
 end
-local letter = cmsgpack.unpack(packed)
+local letter = cmsgpack.unpack(text)
 if ARGV[1] == 'revive' then
   if is_superseded(letter, at) then
     return 'superseded'
   end
-  local outcome = accept(letter.key, letter.kind, letter.payload, letter.column, letter.by)
+  local waiting = unpacked(redis.call('HGET', pending, letter.key))
+  local outcome = accept(waiting, letter.key, letter.kind, letter.payload, letter.column, letter.by)
+  finish()
   if outcome ~= 'Y' then
     return outcome
   end

@@ -2,16 +2,16 @@
 -- KEYS: log, pending, sums, state; ARGV: key, position written
 local log, pending, sums, state, key, written = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], tonumber(ARGV[2])
 local acknowledged = redis.call('HGET', state, 'acknowledged') or '0'
-local packed = redis.call('HGET', pending, key)
-if not packed then
+local text = redis.call('HGET', pending, key)
+if not text then
   return {acknowledged, false, {}, {}}
 end
-local waiting = cmsgpack.unpack(packed)
+local waiting = unpacked(text)
 local base = false
 if waiting.base > written then
   local id = string.format('%.0f-0', waiting.base)
   local entry = redis.call('XRANGE', log, id, id)[1]
-  base = entry and entry[2][6]
+  base = entry and entry[2][4]
 end
 local added = {}
 for _, name in ipairs(waiting.columns) do
@@ -23,9 +23,9 @@ if not base and written > tonumber(acknowledged) then
   -- In the database, and not acknowledged yet: at most the batch that is being written.
   local after = string.format('(%.0f-0', math.max(waiting.base, 0))
   for _, entry in ipairs(redis.call('XRANGE', log, after, string.format('%.0f-0', written))) do
-    if entry[2][2] == key and entry[2][4] == 'I' then
-      over[#over + 1] = entry[2][8]
-      over[#over + 1] = entry[2][10]
+    if entry[2][2] == key and entry[2][3] == 'c' then
+      over[#over + 1] = entry[2][4]
+      over[#over + 1] = entry[2][6]
     end
   end
 end

@@ -1,73 +1,92 @@
--- Takes records out: those that are in the database, or, with a letter, one that becomes a dead letter. Each counts once.
+-- Takes records out: all up to a position, which are in the database; or the one at a position, which becomes a dead letter.
 -- KEYS: log, pending, sums, state, dead keys, superseding, letters, lease
--- ARGV: owner, dead_max, error or '', 'dead' or 'done', positions..
+-- ARGV: 'done', position; or 'dead', position, owner, dead_max, error
 local log, pending, sums, state, dead, newer, letters, lease =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local is_letter = ARGV[4] == 'dead'
+local is_letter, at = ARGV[1] == 'dead', ARGV[2] .. '-0'
 if is_letter then
-  if redis.call('GET', lease) ~= ARGV[1] then
+  if redis.call('GET', lease) ~= ARGV[3] then
     return 'not the flusher'
   end
-  if redis.call('HLEN', letters) >= tonumber(ARGV[2]) then
+  if redis.call('HLEN', letters) >= tonumber(ARGV[4]) then
     return 'full'
   end
 end
-local wanted = {}
-for at = 5, #ARGV do
-  wanted[ARGV[at] .. '-0'] = ARGV[at]
+local entries = redis.call('XRANGE', log, is_letter and at or '-', at)
+local ids, keys = {}, {}
+for number, entry in ipairs(entries) do
+  ids[number] = entry[1]
+  keys[number] = entry[2][2]
 end
-local changed = {}
-local function of_key(key)
-  if changed[key] == nil then
-    local packed = redis.call('HGET', pending, key)
-    changed[key] = packed and cmsgpack.unpack(packed) or false
+local texts = waiting_for(pending, keys)
+local changed, taken = {}, {}
+for number, entry in ipairs(entries) do
+  local fields, key = entry[2], keys[number]
+  -- Another field than the payload comes second where something is added to a column.
+  local kind = fields[3] == 'p' and 'A' or 'I'
+  local position = tonumber(string.match(ids[number], '^%d+'))
+  local waiting = changed[key]
+  if not waiting and texts[key] then
+    waiting = unpacked(texts[key])
+    changed[key] = waiting
   end
-  return changed[key]
-end
-for _, entry in ipairs(redis.call('XRANGE', log, ARGV[5] .. '-0', ARGV[#ARGV] .. '-0')) do
-  local id, fields = entry[1], entry[2]
-  if wanted[id] then
-    local key, kind, position = fields[2], fields[4], tonumber(wanted[id])
-    redis.pcall('XACK', log, 'flushers', id)
-    redis.call('XDEL', log, id)
-    local waiting = of_key(key)
-    if waiting then
-      if kind == 'A' then
-        waiting.base = waiting.base == position and 0 or waiting.base
-      elseif position > waiting.base then
-        local by = fields[10]
-        local less = string.sub(by, 1, 1) == '-' and string.sub(by, 2) or '-' .. by
-        redis.call('HINCRBY', sums, #key .. ':' .. key .. fields[8], less)
-      end
-      waiting.settled = position
+  if waiting then
+    if kind == 'A' then
+      waiting.base = waiting.base == position and 0 or waiting.base
+    elseif position > waiting.base then
+      taken[#taken + 1] = {key, fields[4], fields[6]}
     end
-    if is_letter then
-      redis.call('HSET', letters, wanted[id], cmsgpack.pack({
-        key = key, kind = kind, payload = fields[6], column = fields[8], by = fields[10],
-        error = ARGV[3], died = redis.call('TIME')[1]
-      }))
-      redis.call('HINCRBY', dead, key, 1)
-      if waiting and waiting.last > position then
-        redis.call('HSET', newer, key .. ':last', string.format('%.0f', waiting.last))
-        if waiting.base > position then
-          redis.call('HSET', newer, key .. ':base', string.format('%.0f', waiting.base))
-        end
+    waiting.settled = position
+  end
+  if is_letter then
+    redis.call('HSET', letters, ARGV[2], cmsgpack.pack({
+      key = key, kind = kind, payload = kind == 'A' and fields[4] or '', column = kind == 'I' and fields[4] or '',
+      by = fields[6] or '', error = ARGV[5], died = redis.call('TIME')[1]
+    }))
+    redis.call('HINCRBY', dead, key, 1)
+    if waiting and waiting.last > position then
+      redis.call('HSET', newer, key .. ':last', string.format('%.0f', waiting.last))
+      if waiting.base > position then
+        redis.call('HSET', newer, key .. ':base', string.format('%.0f', waiting.base))
       end
     end
   end
 end
+local gone, no_sums, left = {}, {}, {}
 for key, waiting in pairs(changed) do
-  if waiting and waiting.settled and waiting.settled >= waiting.last then
+  if waiting.settled >= waiting.last then
+    gone[#gone + 1] = key
     for _, name in ipairs(waiting.columns) do
-      redis.call('HDEL', sums, #key .. ':' .. key .. name)
+      no_sums[#no_sums + 1] = #key .. ':' .. key .. name
     end
-    redis.call('HDEL', pending, key)
-  elseif waiting then
+    changed[key] = false
+  else
     waiting.settled = nil
-    redis.call('HSET', pending, key, cmsgpack.pack(waiting))
+    left[#left + 1] = key
+    left[#left + 1] = packed(waiting)
   end
 end
-if not is_letter and tonumber(ARGV[#ARGV]) > tonumber(redis.call('HGET', state, 'acknowledged') or '0') then
-  redis.call('HSET', state, 'acknowledged', ARGV[#ARGV])
+for _, one in ipairs(taken) do
+  local key, column, by = one[1], one[2], one[3]
+  if changed[key] then
+    local less = string.sub(by, 1, 1) == '-' and string.sub(by, 2) or '-' .. by
+    -- The sum of all fits 64 bits. That of the later ones may not: then it is not told rightly until the next is taken out.
+    redis.pcall('HINCRBY', sums, #key .. ':' .. key .. column, less)
+  end
+end
+call_with('HDEL', sums, no_sums)
+call_with('HDEL', pending, gone)
+call_with('HSET', pending, left)
+for first = 1, #ids, ARGUMENTS_MAX do
+  redis.call('XACK', log, 'flushers', unpack(ids, first, math.min(first + ARGUMENTS_MAX - 1, #ids)))
+end
+if is_letter then
+  redis.call('XDEL', log, at)
+  return 'ok'
+end
+-- A stream forgets its oldest entries by whole pages, and single ones by walking through a page.
+redis.call('XTRIM', log, 'MINID', ARGV[2] .. '-1')
+if tonumber(ARGV[2]) > tonumber(redis.call('HGET', state, 'acknowledged') or '0') then
+  redis.call('HSET', state, 'acknowledged', ARGV[2])
 end
 return 'ok'

@@ -95,12 +95,8 @@ impl Journal for MemoryJournal {
         done(self.on(shard, |shard| Some(shard.oldest(count))))
     }
 
-    fn acknowledge<'a>(&'a self, shard: u32, positions: &'a [Position]) -> BoxFuture<'a, Result<(), Error>> {
-        done(self.on(shard, |shard| {
-            if let Some(last) = positions.last() {
-                shard.acknowledge(*last);
-            }
-        }))
+    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>> {
+        done(self.on(shard, |shard| shard.acknowledge(to)))
     }
 
     fn bury<'a>(&'a self, shard: u32, _: OwnerId, burial: Burial<'a>) -> BoxFuture<'a, Result<(), Error>> {

@@ -52,8 +52,7 @@ impl Kept {
     }
 
     async fn acknowledge(&self, records: &[Record]) {
-        let positions: Vec<Position> = records.iter().map(|record| record.position).collect();
-        self.journal.acknowledge(0, &positions).await.unwrap();
+        self.journal.acknowledge(0, records.last().unwrap().position).await.unwrap();
     }
 
     async fn bury(&self, owner: u64, position: Position) {

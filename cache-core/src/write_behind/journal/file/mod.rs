@@ -250,9 +250,8 @@ impl Journal for FileJournal {
         Box::pin(async move { self.kept.shard(shard).map(|shard| Some(shard.oldest(count))) })
     }
 
-    fn acknowledge<'a>(&'a self, shard: u32, positions: &'a [Position]) -> BoxFuture<'a, Result<(), Error>> {
-        let Some(last) = positions.last().copied() else { return Box::pin(async { Ok(()) }) };
-        Box::pin(self.write(move |kept, log| kept.acknowledge(log, shard, last)))
+    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.write(move |kept, log| kept.acknowledge(log, shard, to)))
     }
 
     fn bury<'a>(&'a self, number: u32, _: OwnerId, burial: Burial<'a>) -> BoxFuture<'a, Result<(), Error>> {
