@@ -1,6 +1,6 @@
 //! Checks the settings of a write-behind and starts it.
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
     Handle, WriteBehind,
@@ -24,12 +24,23 @@ use crate::{
 pub struct WriteBehindBuilder<E: WriteBehindEntity> {
     db: CachedConnection,
     settings: Settings,
+    around: Option<Around>,
     entity: PhantomData<fn() -> E>,
+}
+
+/// Puts a journal around the journal.
+#[derive(Clone)]
+struct Around(Arc<dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal> + Send + Sync>);
+
+impl fmt::Debug for Around {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Around")
+    }
 }
 
 impl<E: WriteBehindEntity> WriteBehindBuilder<E> {
     pub(super) fn new(db: &CachedConnection) -> Self {
-        Self { db: db.clone(), settings: Settings::new(E::default().table_name()), entity: PhantomData }
+        Self { db: db.clone(), settings: Settings::new(E::default().table_name()), around: None, entity: PhantomData }
     }
 
     /// Names the journal. Processes that use the same name in the same Redis and namespace share it; for them all settings should be
@@ -109,6 +120,16 @@ impl<E: WriteBehindEntity> WriteBehindBuilder<E> {
         self
     }
 
+    /// Puts a journal around the one that was chosen. For the project's own tests; no promise is made about it.
+    #[doc(hidden)]
+    pub fn journal_inside(
+        mut self,
+        around: impl Fn(Arc<dyn Journal>) -> Arc<dyn Journal> + Send + Sync + 'static,
+    ) -> Self {
+        self.around = Some(Around(Arc::new(around)));
+        self
+    }
+
     /// Starts it. Creates the table `cache_write_behind` if it is not there.
     ///
     /// # Errors
@@ -136,11 +157,17 @@ impl<E: WriteBehindEntity> WriteBehindBuilder<E> {
             }
             None => shared().unwrap_or_else(|| Arc::new(MemoryJournal::new(name, shards, clock))),
         };
+        let journal = self.around.map_or_else(|| Arc::clone(&journal), |around| (around.0)(Arc::clone(&journal)));
         journal.open().await?;
         let inner = self.db.inner();
         position::create_write_behind_table(inner).await.map_err(|error| failed(&error))?;
         position::forget_abandoned(inner, clock.unix_ms()).await.map_err(|error| failed(&error))?;
         let core = Core::new(&self.db, journal, self.settings);
+        #[cfg(feature = "metrics")]
+        {
+            let part: Arc<dyn crate::telemetry::meter::Published> = core.clone();
+            cache.engine().publish_also(Arc::downgrade(&part));
+        }
         for shard in core.shards() {
             if !core.spawn(Flusher::new(&core, shard).run()) {
                 return Err(Error::new(ErrorKind::Closed, "the cache was closed"));

@@ -1,12 +1,13 @@
 //! Kills processes that write behind, and compares the database with what they had accepted.
 //!
 //! Two writers at a time, each with keys of its own, append to one journal in Redis and flush it into one PostgreSQL. Again and again
-//! one of them is killed (SIGKILL) at a random moment, or stopped for longer than its lease and let go on. A writer says each operation before it asks for
+//! one of them is killed (SIGKILL) at a random moment, or between a commit and its acknowledgement, or stopped for longer than its lease and let go on. A writer says each operation before it asks for
 //! it, and after it was accepted, so that only the one under way at its death is uncertain. A trigger in the database writes down every state
 //! that a row ever had.
 
 mod ledger;
 mod rows;
+mod window;
 mod writer;
 
 use std::{
@@ -18,6 +19,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -31,8 +33,14 @@ use crate::{Durability, Postgres, RedisServer, history::Program, unique};
 /// How many writers there are at a time.
 const WRITERS: usize = 2;
 
+/// So long a writer has to come between a commit and its acknowledgement. It may have nothing to flush, while the other does it all.
+const WINDOW_MAX: Duration = Duration::from_secs(3);
+
 /// A writer that says nothing for this long is broken.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// What a writer says there.
+const WINDOW: &str = "@window";
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -52,6 +60,8 @@ pub struct Report {
     pub findings: Findings,
     /// Writers that were killed.
     pub kills: u64,
+    /// Those of them that were killed between a commit and its acknowledgement.
+    pub in_window: u64,
     /// Writers that were stopped for longer than their lease.
     pub pauses: u64,
     /// Operations that were accepted.
@@ -60,7 +70,7 @@ pub struct Report {
     pub uncertain: u64,
     /// Rows at the end.
     pub rows: u64,
-    /// Operations that were in the database already when they were claimed again, as far as the last process has seen.
+    /// Operations that were in the database already when they were claimed again, as far as processes lived to say so.
     pub replayed: u64,
     /// The plan's seed.
     pub seed: u64,
@@ -72,10 +82,19 @@ impl Report {
     pub fn to_json(&self) -> serde_json::Value {
         let Findings { lost, reordered, resurrected, doubled, .. } = self.findings;
         serde_json::json!({
-            "kills": self.kills, "lost": lost, "reordered": reordered, "resurrected": resurrected, "doubled": doubled,
+            "kills": self.kills, "in_window": self.in_window, "lost": lost, "reordered": reordered, "resurrected": resurrected, "doubled": doubled,
             "pauses": self.pauses, "accepted": self.accepted, "uncertain": self.uncertain, "rows": self.rows,
             "replayed": self.replayed, "seed": self.seed,
         })
+    }
+}
+
+impl Report {
+    /// Takes down what a process has said in its life.
+    fn take_down(&mut self, ledger: &mut Ledger, said: Vec<String>) {
+        let told = said.iter().filter_map(|line| line.strip_prefix("@replayed ")?.parse::<u64>().ok());
+        self.replayed += told.max().unwrap_or(0);
+        ledger.add(said);
     }
 }
 
@@ -111,16 +130,22 @@ pub async fn run(plan: Plan) -> Report {
             continue;
         }
         let next = rng.random();
-        let dead = running.remove(chosen);
+        let mut dead = running.remove(chosen);
         let writer = dead.writer;
-        ledger.add(dead.kill().await);
+        // Every other one dies with a batch that is in the database and in the journal.
+        if report.kills % 2 == 0 && dead.reaches_window().await {
+            report.in_window += 1;
+        }
+        report.take_down(&mut ledger, dead.kill().await);
         report.kills += 1;
         running.insert(chosen, Running::start(&plan.writer, &orders, writer, next).await);
     }
-    for last in running {
-        ledger.add(last.kill().await);
+    for mut last in running {
+        // The last of them flushes all there is, and leaves such a batch to the end.
+        last.reaches_window().await;
+        report.take_down(&mut ledger, last.kill().await);
     }
-    report.replayed = drain(&orders).await;
+    report.replayed += drain(&orders).await;
     (report.accepted, report.uncertain) = (ledger.accepted, ledger.uncertain);
     let rows = rows::all(&plain).await.expect("the database is well");
     report.rows = rows.len() as u64;
@@ -131,7 +156,7 @@ pub async fn run(plan: Plan) -> Report {
 /// Brings what the dead have left in the journal into the database.
 async fn drain(orders: &Orders) -> u64 {
     let cache = orders.cache().await;
-    let tallies = orders.tallies(&cache).await;
+    let tallies = orders.tallies(&cache).await.build().await.expect("the settings are good");
     tallies.flush().await.expect("Redis and the database are well");
     assert_eq!(tallies.pending().await.ok(), Some(0));
     let letters = tallies.dead_letters(10).await.expect("Redis is well");
@@ -146,6 +171,8 @@ struct Running {
     writer: usize,
     process: Child,
     saying: JoinHandle<Vec<String>>,
+    /// How often it has come between a commit and its acknowledgement.
+    windows: watch::Receiver<u64>,
 }
 
 impl Running {
@@ -170,14 +197,25 @@ impl Running {
                 None => panic!("a writer ended before it was ready"),
             }
         }
+        let (counting, windows) = watch::channel(0);
         let saying = tokio::spawn(async move {
             let mut said = Vec::new();
             while let Ok(Some(line)) = lines.next_line().await {
-                said.push(line);
+                if line == WINDOW {
+                    counting.send_modify(|count| *count += 1);
+                } else {
+                    said.push(line);
+                }
             }
             said
         });
-        Self { writer, process, saying }
+        Self { writer, process, saying, windows }
+    }
+
+    /// Waits until it is between a commit and its acknowledgement, where it stays for a while.
+    async fn reaches_window(&mut self) -> bool {
+        self.windows.mark_unchanged();
+        tokio::time::timeout(WINDOW_MAX, self.windows.changed()).await.is_ok_and(|changed| changed.is_ok())
     }
 
     fn signal(&self, signal: &str) {

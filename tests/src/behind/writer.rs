@@ -4,10 +4,14 @@ use std::{io::Write, time::Duration};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{ConnectOptions, Database};
-use sea_orm_cache::{Backpressure, Cache, WriteBehind, WriteBehindJournal};
+use sea_orm_cache::{Backpressure, Cache, WriteBehind, WriteBehindBuilder, WriteBehindJournal};
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 
-use super::rows::{self, Model};
+use super::{
+    rows::{self, Model},
+    window::Window,
+};
 
 /// The environment variable that makes a process a writer: its orders, as JSON.
 pub const ORDERS: &str = "SEA_ORM_CACHE_BEHIND_WRITER";
@@ -52,7 +56,7 @@ impl Orders {
             .expect("the settings are good")
     }
 
-    pub(super) async fn tallies(&self, cache: &Cache) -> WriteBehind<rows::Entity> {
+    pub(super) async fn tallies(&self, cache: &Cache) -> WriteBehindBuilder<rows::Entity> {
         let mut options = ConnectOptions::new(&self.database_url);
         options.max_connections(4).sqlx_logging(false);
         let db = cache.wrap(Database::connect(options).await.expect("the database is well"));
@@ -65,22 +69,31 @@ impl Orders {
             .backpressure(Backpressure::Wait(Duration::from_secs(60)))
             .retry(Duration::from_millis(5), Duration::from_millis(50))
             .lease(LEASE)
-            .build()
-            .await
-            .expect("the settings are good")
     }
 }
 
 /// Writes until it is killed.
 pub async fn write_until_dead(orders: Orders) {
     let cache = orders.cache().await;
+    let seed = orders.seed;
     let tallies = orders.tallies(&cache).await;
+    let tallies = tallies.journal_inside(move |journal| Window::around(journal, seed, || say("window")));
+    let tallies = tallies.build().await.expect("the settings are good");
     say("ready");
     let mut tasks = Vec::new();
     for task in 0..TASKS {
         let (tallies, seed) = (tallies.clone(), orders.seed.wrapping_add(task as u64));
         let first = (orders.writer * TASKS + task) as i32 * KEYS;
         tasks.push(tokio::spawn(write(tallies, StdRng::seed_from_u64(seed), first)));
+    }
+    let mut replayed = 0;
+    while !tasks.iter().any(JoinHandle::is_finished) {
+        let now = tallies.stats().replayed;
+        if now > replayed {
+            replayed = now;
+            say(&format!("replayed {replayed}"));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     for task in tasks {
         task.await.expect("writing does not panic");

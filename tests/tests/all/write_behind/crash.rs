@@ -26,5 +26,11 @@ async fn killed_writers_lose_reorder_resurrect_and_double_nothing() {
     println!("{}", report.to_json());
     assert!(report.findings.is_clean(), "seed {seed}: {:#?}", report.findings);
     assert_eq!(report.kills, 8);
+    assert!(
+        report.in_window > 0,
+        "no writer was killed between a commit and its acknowledgement: {}",
+        report.to_json()
+    );
+    assert!(report.replayed > 0, "nothing that was written was claimed again: {}", report.to_json());
     assert!(report.accepted > 500, "too few operations to prove anything: {}", report.accepted);
 }
