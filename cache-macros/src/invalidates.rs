@@ -1,54 +1,45 @@
 //! `#[invalidates]`: a function that writes where nobody sees it.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{Expr, LitStr, ReturnType, Token, ext::IdentExt, parse::ParseStream};
+use quote::quote;
+use syn::{LitStr, Token, ext::IdentExt, parse::ParseStream};
 
 use crate::{
     cached::{local, roots, tag},
     common::{
-        args::{each, equals, set},
+        args::each,
         errors::Errors,
-        item::{Function, mentions},
         private,
-        signature::{Carrier, Params},
-        source::Source,
+        signature::Carrier,
         target::Target,
         template::Template,
+        writer::{self, Options, Writer},
     },
 };
+
+const EXPECTED: &str = "name entities (`User(id)`) and texts (`\"feed:{id}\"`)";
 
 #[derive(Default)]
 struct InvalidatesArgs {
     targets: Vec<Target>,
     names: Vec<Template>,
-    connection: Option<Ident>,
-    cache: Option<Expr>,
+    options: Options,
 }
 
 pub(crate) fn invalidates(args: TokenStream, item: &TokenStream) -> TokenStream {
-    let function: Function = match syn::parse2(item.clone()) {
-        Ok(function) => function,
-        Err(error) => {
-            let error = error.to_compile_error();
-            return quote!(#error #item);
+    writer::expand(item, |function, errors| {
+        let nothing = args.is_empty();
+        let args = parse(args, errors);
+        if nothing {
+            let text = "name what the function makes stale: `#[invalidates(User(id), \"feed:{id}\")]`";
+            errors.at(&function.sig.ident, text);
         }
-    };
-    let mut errors = Errors::default();
-    let nothing = args.is_empty();
-    let args = parse(args, &mut errors);
-    if nothing {
-        errors.at(&function.sig.ident, "name what the function makes stale: `#[invalidates(User(id), \"feed:{id}\")]`");
-    }
-    let mut params = Params::of(&function.sig);
-    let source = Source::find(&mut params, args.connection.as_ref(), args.cache.as_ref(), &mut errors);
-    check(&args, &function, &params, &mut errors);
-    if errors.is_empty() {
-        function.with_body(&body(&args, &function, &params, &source))
-    } else {
-        let errors = errors.to_compile_errors();
-        quote!(#errors #item)
-    }
+        let writer = Writer::new(function, &args.options, errors);
+        for template in &args.names {
+            roots(template, &writer.params, errors);
+        }
+        Some(body(&args, &writer))
+    })
 }
 
 fn parse(tokens: TokenStream, errors: &mut Errors) -> InvalidatesArgs {
@@ -67,61 +58,23 @@ fn argument(args: &mut InvalidatesArgs, input: ParseStream<'_>, errors: &mut Err
         return Ok(());
     }
     let name = input.call(Ident::parse_any)?;
-    match name.to_string().as_str() {
-        "connection" => {
-            equals(&name, input, "connection = db")?;
-            let connection = input.call(Ident::parse_any)?;
-            set(&mut args.connection, &name, connection, errors);
-        }
-        "cache" => {
-            equals(&name, input, "cache = self.cache")?;
-            let cache = input.parse()?;
-            set(&mut args.cache, &name, cache, errors);
-        }
-        other => {
-            let text = format!(
-                "unknown argument `{other}`: name entities (`User(id)`) and texts (`\"feed:{{id}}\"`); the options are `connection` and `cache`"
-            );
-            return Err(syn::Error::new(name.span(), text));
-        }
-    }
-    Ok(())
+    args.options.read(&name, input, EXPECTED, errors)
 }
 
-fn check(args: &InvalidatesArgs, function: &Function, params: &Params, errors: &mut Errors) {
-    let sig = &function.sig;
-    if sig.asyncness.is_none() {
-        errors
-            .at(sig.fn_token, format!("only an async function can be annotated: write `async fn {}`", function.name()));
-    }
-    if let Some(token) = &sig.unsafety {
-        errors.at(token, "an unsafe function cannot be annotated: annotate a safe one that calls it");
-    }
-    if let ReturnType::Type(_, ty) = &sig.output
-        && mentions(quote!(#ty), "impl")
-    {
-        errors.at(ty, "`impl Trait` cannot be named by the generated code: write the type");
-    }
-    for template in &args.names {
-        roots(template, params, errors);
-    }
-    if args.cache.as_ref().is_some_and(|expr| mentions(quote!(#expr), "self")) && params.receiver.is_none() {
-        errors.at(&args.cache, "`self` is not there in a function without a receiver");
-    }
-}
-
-fn body(args: &InvalidatesArgs, function: &Function, params: &Params, source: &Source) -> TokenStream {
+fn body(args: &InvalidatesArgs, writer: &Writer<'_>) -> TokenStream {
     let private = private();
     let list = local("stale");
     let borrowed = quote!(&mut #list);
-    let registrations = args.targets.iter().filter_map(|target| target.registration(&function.sig.generics));
+    let generics = &writer.function.sig.generics;
+    let registrations = args.targets.iter().filter_map(|target| target.registration(generics));
     let targets = args.targets.iter().map(|target| target.stale(&borrowed));
     let names = args.names.iter().map(|template| {
         let tag = tag(template);
         quote!(#list.push(#tag);)
     });
     // A transaction that collects takes the tags, and applies them at its commit.
-    let offers = source.carriers.iter().filter_map(|at| params.list.get(*at)).filter_map(|param| {
+    let carriers = writer.source.carriers.iter().filter_map(|at| writer.params.list.get(*at));
+    let offers = carriers.filter_map(|param| {
         let name = param.name()?;
         match param.carrier? {
             Carrier::Transaction | Carrier::Named => Some(quote!(#private::TakesStale::take_stale(&#name, #borrowed);)),
@@ -130,24 +83,14 @@ fn body(args: &InvalidatesArgs, function: &Function, params: &Params, source: &S
             Carrier::Cache | Carrier::Wrapper | Carrier::Plain => None,
         }
     });
-    let source = source.tokens(params);
-    let output = match &function.sig.output {
-        ReturnType::Type(_, ty) => quote!(#ty),
-        ReturnType::Default => quote!(()),
-    };
-    let user_body = &function.body;
-    let refusal = quote_spanned!(function.sig.ident.span()=> {
-        #[allow(unused_imports)]
-        use #private::refusal::{ByDbErr as _, ByError as _, NotAtAll as _};
-        (&&&#private::Probe::<#output>::NEW).refusal()
-    });
+    let (source, refusal, work) = (writer.source.tokens(&writer.params), writer.refusal(), writer.work());
     quote!({
         #(#registrations)*
         let mut #list = #private::Stale::new();
         #(#targets)*
         #(#names)*
         #(#offers)*
-        #private::invalidating(#source, #list, #refusal, async move || -> #output #user_body).await
+        #private::invalidating(#source, #list, #refusal, #work).await
     })
 }
 

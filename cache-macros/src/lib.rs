@@ -117,7 +117,9 @@ pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
 /// plainly. The entry's row, index value and names are pending while the body runs, and stale afterwards whatever comes out; the value is
 /// stored if no other write of them came between. Statements and transactions inside, on the same task, count as part of this one write.
 ///
-/// The cached function needs `invalidate_on` or `tags`, and has to be a free function. In a transaction of the caller's the body simply runs.
+/// An entry of a method is named by its call (`self.find_user(user.id)`), one of an associated function with the type in front (`Self::find_user(user.id)`).
+///
+/// The cached function needs `invalidate_on` or `tags`. In a transaction of the caller's the body simply runs.
 /// `connection = name` and `cache = expr` are as for `#[cached]`.
 #[proc_macro_attribute]
 pub fn cache_put(args: TokenStream, item: TokenStream) -> TokenStream {

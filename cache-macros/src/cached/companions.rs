@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
-use syn::{FnArg, Pat, Signature, Token, Type, punctuated::Punctuated};
+use syn::{FnArg, Pat, Signature, Token, Type, ext::IdentExt, punctuated::Punctuated};
 
 use super::{
     background,
@@ -28,6 +28,7 @@ pub(crate) fn expand(plan: &Plan, function: &Function) -> TokenStream {
         Companions::Associated => functions(plan, function),
         Companions::Namespace => {
             let functions = functions(plan, function);
+            let put_slot = plan.checked.batch.is_none().then(|| put_slot(plan, function));
             let doc =
                 format!("Companions of [`{name}`](fn@{name}): its key, and what can be done with one entry of it.");
             // A type without values stands for a module: it sees what the function sees, even inside another function's body.
@@ -39,6 +40,8 @@ pub(crate) fn expand(plan: &Plan, function: &Function) -> TokenStream {
 
                 #(#cfgs)*
                 impl #ident { #functions }
+
+                #put_slot
             }
         }
     }
@@ -167,7 +170,10 @@ fn of_one(plan: &Plan, function: &Function, named: impl Fn(&str) -> Ident) -> To
         }
     });
     let refresh = refresh_tokens(plan, function, &named("refresh"));
-    let put_slot = put_slot(plan, function, &call);
+    let put_slot = match plan.checked.companions {
+        Companions::Namespace => put_slot_inside(plan, function),
+        _ => put_slot(plan, function),
+    };
     quote! {
         #(#cfgs)*
         #[doc = #doc_peek]
@@ -235,31 +241,60 @@ fn of_many(plan: &Plan, function: &Function, batch: &Batch, named: impl Fn(&str)
 
 const DOC_ERRORS: &str = "\n\n# Errors\n\nIf the remote tier does not answer. The local copies are gone all the same.";
 
-/// Names the entry for `#[cache_put]`: takes every argument but the connection.
-fn put_slot(plan: &Plan, function: &Function, call: &TokenStream) -> Option<TokenStream> {
+/// What names an entry for `#[cache_put]`: stands beside the function.
+pub(crate) fn put_slot_name(function: &Ident) -> Ident {
+    // At the function's own name: what is wrong in both of them is one error to the compiler.
+    format_ident!("__{}_put_slot", function.unraw(), span = function.span())
+}
+
+/// The parameters that name an entry for `#[cache_put]`: all but the connection.
+fn put_params(plan: &Plan) -> Vec<usize> {
     let params = &plan.checked.params;
-    if plan.checked.companions != Companions::Namespace || params.receiver.is_some() {
-        return None;
-    }
-    let private = private();
     let taken = |at: &usize| !plan.checked.source.named_by_expr.contains(at) || plan.key.params.contains(at);
-    let at: Vec<usize> = (0..params.list.len())
+    (0..params.list.len())
         .filter(|at| params.list.get(*at).is_some_and(|param| param.carrier.is_none()) && taken(at))
-        .collect();
+        .collect()
+}
+
+/// Names the entry for `#[cache_put]`.
+fn put_slot(plan: &Plan, function: &Function) -> TokenStream {
+    let (private, params, at) = (private(), &plan.checked.params, put_params(plan));
     let list = at.iter().filter_map(|at| params.list.get(*at)).map(typed);
+    let receiver = params.receiver.as_ref().map(|_| quote!(&self,));
     let generics = companion_generics(&function.sig, &plan.checked, &at);
     let (generics, _, clause) = generics.split_for_impl();
+    let name = put_slot_name(&function.sig.ident);
     let (vis, cfgs, site, deps, output) =
         (&function.vis, function.cfgs(), &plan.site, &plan.deps, &plan.checked.output);
-    let key = &plan.key.tokens;
-    Some(quote! {
+    let (key, call) = (&plan.key.tokens, call_tokens(plan, &CallFields::none()));
+    quote! {
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(dead_code, unused_variables, clippy::ptr_arg)]
-        #vis fn __put_slot #generics (#(#list),*) -> #private::PutSlot<<#output as #private::IsResult>::Value> #clause {
+        #vis fn #name #generics (#receiver #(#list),*) -> #private::PutSlot<<#output as #private::IsResult>::Value> #clause {
             #private::PutSlot::new(#site, #key, #call, #deps)
         }
-    })
+    }
+}
+
+/// The same in the namespace, which is imported together with the function.
+fn put_slot_inside(plan: &Plan, function: &Function) -> TokenStream {
+    let (private, params, at) = (private(), &plan.checked.params, put_params(plan));
+    let types = at.iter().filter_map(|at| params.list.get(*at)).map(|param| &param.arg.ty);
+    let names: Vec<Ident> = at.iter().map(|at| format_ident!("__argument_{at}")).collect();
+    let generics = companion_generics(&function.sig, &plan.checked, &at);
+    let turbofish = turbofish(&generics);
+    let (generics, _, clause) = generics.split_for_impl();
+    let beside = put_slot_name(&function.sig.ident);
+    let (vis, cfgs, output) = (&function.vis, function.cfgs(), &plan.checked.output);
+    quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(dead_code, clippy::ptr_arg)]
+        #vis fn __put_slot #generics (#(#names: #types),*) -> #private::PutSlot<<#output as #private::IsResult>::Value> #clause {
+            #beside #turbofish (#(#names),*)
+        }
+    }
 }
 
 /// A connection of known kind may be replaced by the cache itself; whatever `cache = ..` names is handed over as in the function.
@@ -344,7 +379,7 @@ fn refresh_tokens(plan: &Plan, function: &Function, refresh: &Ident) -> TokenStr
 /// The function itself, as its companions name it.
 pub(super) fn called(plan: &Plan, function: &Function) -> TokenStream {
     let ident = &function.sig.ident;
-    let turbofish = turbofish(&function.sig);
+    let turbofish = turbofish(&function.sig.generics);
     match plan.checked.companions {
         Companions::Namespace => quote!(#ident #turbofish),
         _ => quote!(Self::#ident #turbofish),
@@ -352,9 +387,8 @@ pub(super) fn called(plan: &Plan, function: &Function) -> TokenStream {
 }
 
 /// Every type and constant parameter, since inference may not see them in the arguments; those of `impl Trait` are inferred.
-fn turbofish(sig: &Signature) -> Option<TokenStream> {
-    let names: Vec<&Ident> = sig
-        .generics
+fn turbofish(generics: &syn::Generics) -> Option<TokenStream> {
+    let names: Vec<&Ident> = generics
         .params
         .iter()
         .filter_map(|param| match param {

@@ -14,6 +14,7 @@ mod time;
 mod tests;
 
 pub(crate) use check::roots;
+pub(crate) use companions::put_slot_name;
 pub(crate) use plan::{local, tag};
 use proc_macro2::TokenStream;
 use quote::quote;

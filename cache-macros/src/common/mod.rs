@@ -7,6 +7,7 @@ pub(crate) mod signature;
 pub(crate) mod source;
 pub(crate) mod target;
 pub(crate) mod template;
+pub(crate) mod writer;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;

@@ -39,4 +39,14 @@ async fn another_type(db: &CachedConnection, id: i32) -> DbResult<String> {
     Err(sea_orm::DbErr::Custom(format!("{db:?}{id}")))
 }
 
+#[cache_put(find_user(result.id))]
+async fn by_its_result(db: &CachedConnection, name: String) -> DbResult<user::Model> {
+    Err(sea_orm::DbErr::Custom(format!("{db:?}{name}")))
+}
+
+#[cache_put(self.find_user(id))]
+async fn without_receiver(db: &CachedConnection, id: i32) -> DbResult<user::Model> {
+    Err(sea_orm::DbErr::Custom(format!("{db:?}{id}")))
+}
+
 fn main() {}

@@ -46,3 +46,44 @@ async fn publish(handle: &Db, user: i32, text: String) -> DbResult<Vec<String>> 
 }
 
 type Db = CachedConnection;
+
+struct Users {
+    db: CachedConnection,
+}
+
+impl Users {
+    #[cached(cache = self.db, key = "{id}", invalidate_on = User(id))]
+    async fn find(&self, id: i32) -> DbResult<Option<user::Model>> {
+        let _ = id;
+        Ok(None)
+    }
+
+    #[cached(invalidate_on = User(id), companions = "associated")]
+    async fn of(db: &CachedConnection, id: i32) -> DbResult<Option<user::Model>> {
+        let _ = (db, id);
+        Ok(None)
+    }
+
+    #[cache_put(self.find(user.id), cache = self.db)]
+    async fn save(&self, user: user::Model) -> DbResult<user::Model> {
+        Ok(user)
+    }
+
+    #[cache_put(Self::of(user.id))]
+    async fn save_in(db: &CachedConnection, user: user::Model) -> DbResult<user::Model> {
+        let _ = db;
+        Ok(user)
+    }
+}
+
+#[cache_put(Users::of(result.id))]
+async fn an_argument_called_result(db: &CachedConnection, result: user::Model) -> DbResult<user::Model> {
+    let _ = db;
+    Ok(result)
+}
+
+#[cache_put(users.find(id), cache = users.db)]
+async fn of_another(users: &Users, id: i32) -> DbResult<Option<user::Model>> {
+    let _ = (users, id);
+    Ok(None)
+}

@@ -48,6 +48,34 @@ async fn rename_unnamed(db: &CachedConnection, id: i32) -> Result<member::Model,
     Ok(rename(db, id, "unnamed").await)
 }
 
+/// Functions of a type, with the connection in a field or among the arguments.
+struct Members {
+    db: CachedConnection,
+    tenant: &'static str,
+}
+
+impl Members {
+    #[cached(ttl = 60, cache = self.db, key = "{self.tenant}:{id}", invalidate_on = super::world::Member(id))]
+    async fn find(&self, id: i32) -> Result<Option<member::Model>, DbErr> {
+        Member::find_by_id(id).one(&self.db).await
+    }
+
+    #[cached(ttl = 60, invalidate_on = super::world::Member(id), companions = "associated")]
+    async fn of(db: &CachedConnection, id: i32) -> Result<Option<member::Model>, DbErr> {
+        Member::find_by_id(id).one(db).await
+    }
+
+    #[cache_put(self.find(id), cache = self.db)]
+    async fn rename(&self, id: i32, name: &str) -> Result<member::Model, DbErr> {
+        Ok(rename(&self.db, id, name).await)
+    }
+
+    #[cache_put(Self::of(id))]
+    async fn rename_in(db: &CachedConnection, id: i32, name: &str) -> Result<member::Model, DbErr> {
+        Ok(rename(db, id, name).await)
+    }
+}
+
 async fn found(world: &World, id: i32) -> [(usize, String); 2] {
     let mut found = Vec::new();
     for node in [&world.a, &world.b] {
@@ -75,6 +103,24 @@ async fn what_an_annotated_writer_returns_becomes_the_functions_entry() {
         assert_eq!(world.a.events.count_with("WriteThrough", "find_member"), 1);
         assert_eq!(find_member(&world.a.db, 2).await.unwrap().unwrap().name, "bob");
     }
+}
+
+#[tokio::test]
+async fn a_method_that_writes_stores_the_entry_of_a_method_of_the_same_type() {
+    let world = World::new(Backend::Sqlite).await;
+    let here = Members { db: world.a.db.clone(), tenant: "one" };
+    let there = Members { db: world.b.db.clone(), tenant: "one" };
+    let other = Members { db: world.a.db.clone(), tenant: "two" };
+    other.find(1).await.unwrap();
+    here.rename(1, "anna").await.unwrap();
+    let (statements, read) = world.statements(there.find(1)).await;
+    assert_eq!((statements, read.unwrap().unwrap().name.as_str()), (0, "anna"));
+    let (statements, read) = world.statements(other.find(1)).await;
+    assert_eq!((statements, read.unwrap().unwrap().name.as_str()), (1, "anna"), "another key is another entry");
+
+    Members::rename_in(&world.b.db, 2, "bert").await.unwrap();
+    let (statements, read) = world.statements(Members::of(&world.a.db, 2)).await;
+    assert_eq!((statements, read.unwrap().unwrap().name.as_str()), (0, "bert"));
 }
 
 /// B writes the row after A has read it and before A writes it: what A returns is not what the row holds.
