@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use harness::{Backend, Durability, Postgres, RedisServer, TestDatabase, unique};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, EntityTrait, IntoActiveModel, PaginatorTrait,
-    Schema, entity::prelude::*,
+    Schema, entity::prelude::*, sea_query::Table,
 };
 use sea_orm_cache::{Cache, Fsync, WriteBehind, WriteBehindJournal};
 use serde::{Deserialize, Serialize};
@@ -60,8 +60,19 @@ pub(crate) struct WriteBehindRows {
     /// Where operations wait for the database.
     #[arg(long, value_enum, default_value_t = Kept::Redis)]
     journal: Kept,
+    /// The databases.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [On::Postgres, On::Mariadb, On::Sqlite])]
+    databases: Vec<On>,
     #[command(flatten)]
     output: Output,
+}
+
+/// A database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum On {
+    Postgres,
+    Mariadb,
+    Sqlite,
 }
 
 impl WriteBehindRows {
@@ -69,11 +80,11 @@ impl WriteBehindRows {
         let redis = RedisServer::start();
         let mut report = Report::new("write-behind", &self.output);
         let mut table = Table::new(&["rows per second", "one by one", "batches of 100", "×", "batches of 1,000", "×"]);
-        for backend in [Backend::Postgres, Backend::MariaDb, Backend::Sqlite] {
-            let name = match backend {
-                Backend::Postgres => "postgres",
-                Backend::MariaDb => "mariadb",
-                Backend::Sqlite => "sqlite",
+        for database in &self.databases {
+            let (backend, name) = match database {
+                On::Postgres => (Backend::Postgres, "postgres"),
+                On::Mariadb => (Backend::MariaDb, "mariadb"),
+                On::Sqlite => (Backend::Sqlite, "sqlite"),
             };
             let place = Place::of(backend).await;
             let single = place.one_by_one(self.single_rows).await;
@@ -153,9 +164,14 @@ impl Place {
             let database = backend.database();
             (database.connect().await, Some(database), None)
         };
-        let table = Schema::new(db.get_database_backend()).create_table_from_entity(Entity);
-        db.execute(&table).await.expect("the database is well");
-        Self { db, _database: database, _server: server }
+        let place = Self { db, _database: database, _server: server };
+        place.create().await;
+        place
+    }
+
+    async fn create(&self) {
+        let table = Schema::new(self.db.get_database_backend()).create_table_from_entity(Entity);
+        self.db.execute(&table).await.expect("the database is well");
     }
 
     /// Rows per second of an application without any cache, which inserts one row after the other.
@@ -167,8 +183,11 @@ impl Place {
         rows as f64 / begun.elapsed().as_secs_f64()
     }
 
+    /// A new table, as for the rows that were inserted one by one: deleted rows would still be in its index.
     async fn empty(&self) {
-        Entity::delete_many().exec(&self.db).await.expect("the database is well");
+        let table = Table::drop().table(Entity).to_owned();
+        self.db.execute(&table).await.expect("the database is well");
+        self.create().await;
     }
 
     async fn count(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! SeaORM's side of the cache: connections, statements, entities.
 
 pub(crate) mod analysis;
+pub(crate) mod answer;
 mod connection;
 mod connection_traits;
 mod control;

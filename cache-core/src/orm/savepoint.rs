@@ -1,11 +1,10 @@
 //! Statements of the cache's own inside a transaction of the user's, whose failure must leave that transaction as it was.
 
-use std::{
-    error::Error as StdError,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
+
+use super::answer::Answer;
 
 /// A savepoint with a name of its own, in PostgreSQL, which aborts a transaction in which a statement fails. The other
 /// databases undo no more than the statement, so that nothing is sent to them.
@@ -56,34 +55,16 @@ impl<'t> Savepoint<'t> {
 
 /// Whether the error is one that MySQL or SQLite certainly report without ending the transaction: a statement that cannot be
 /// run as it stands, as opposed to a deadlock, a full disk, a lost connection.
-///
-/// SeaORM shows sqlx's errors only if a driver is switched on, which this crate leaves to its user, so that the cause is
-/// recognised by its text: `1142 (42000): ..` in MySQL, `(code: 1) ..` in SQLite.
 fn is_of_statement(backend: DbBackend, error: &DbErr) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if let Some(report) = text.strip_prefix("error returned from database: ") {
-            return is_report_of_statement(backend, report);
-        }
-        cause = error.source();
-    }
-    false
+    Answer::of(error).and_then(|answer| answer.code()).is_some_and(|code| is_code_of_statement(backend, &code))
 }
 
-fn is_report_of_statement(backend: DbBackend, report: &str) -> bool {
+fn is_code_of_statement(backend: DbBackend, code: &str) -> bool {
     match backend {
         // Cardinality, data, constraints, and syntax or access: these end nothing.
-        DbBackend::MySql => report
-            .split_once(" (")
-            .and_then(|(_, state)| state.get(..2))
-            .is_some_and(|class| ["21", "22", "23", "42"].contains(&class)),
+        DbBackend::MySql => code.get(..2).is_some_and(|class| ["21", "22", "23", "42"].contains(&class)),
         // The low byte is the primary code: a plain error, too big, constraint, mismatch, not authorised.
-        DbBackend::Sqlite => report
-            .strip_prefix("(code: ")
-            .and_then(|rest| rest.split_once(')'))
-            .and_then(|(code, _)| code.parse::<u32>().ok())
-            .is_some_and(|code| [1, 18, 19, 20, 23].contains(&(code & 0xff))),
+        DbBackend::Sqlite => code.parse::<u32>().is_ok_and(|code| [1, 18, 19, 20, 23].contains(&(code & 0xff))),
         _ => false,
     }
 }
@@ -94,15 +75,15 @@ mod tests {
 
     #[test]
     fn a_deadlock_ends_the_transaction_and_a_missing_privilege_does_not() {
-        let of = is_report_of_statement;
-        assert!(of(DbBackend::MySql, "1142 (42000): SELECT command denied"));
-        assert!(of(DbBackend::MySql, "1146 (42S02): Table 'a.b' doesn't exist"));
-        assert!(!of(DbBackend::MySql, "1213 (40001): Deadlock found when trying to get lock (42"));
-        assert!(!of(DbBackend::MySql, "1205 (HY000): Lock wait timeout exceeded"));
-        assert!(of(DbBackend::Sqlite, "(code: 1) no such table: a"));
-        assert!(of(DbBackend::Sqlite, "(code: 2067) UNIQUE constraint failed: a.b"));
-        assert!(!of(DbBackend::Sqlite, "(code: 13) database or disk is full"));
-        assert!(!of(DbBackend::Sqlite, "(code: 5) database is locked"));
+        let of = is_code_of_statement;
+        assert!(of(DbBackend::MySql, "42000"));
+        assert!(of(DbBackend::MySql, "42S02"));
+        assert!(!of(DbBackend::MySql, "40001"));
+        assert!(!of(DbBackend::MySql, "HY000"));
+        assert!(of(DbBackend::Sqlite, "1"));
+        assert!(of(DbBackend::Sqlite, "2067"));
+        assert!(!of(DbBackend::Sqlite, "13"));
+        assert!(!of(DbBackend::Sqlite, "5"));
     }
 
     #[tokio::test]

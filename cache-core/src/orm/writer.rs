@@ -1,10 +1,10 @@
 //! Makes writes final while their tags are pending.
 
-use std::{error::Error as StdError, future::Future};
+use std::future::Future;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
-use super::{outbox, relay::Relay};
+use super::{answer::Answer, outbox, relay::Relay};
 use crate::{
     cache::Cache,
     engine::{Invalidation, Pending, WhenRemoteIsDown, Written},
@@ -122,23 +122,9 @@ fn refused(error: &Error) -> DbErr {
     DbErr::Custom(format!("the write was refused, because its invalidation cannot reach the remote tier: {error}"))
 }
 
-/// Whether the database itself reports the error, so that it is done with the statement.
-///
-/// SeaORM shows sqlx's errors only if a driver is switched on, which this crate leaves to its user: the cause is
-/// recognised by its text, and one that is not recognised counts as no answer.
+/// Whether the database is done with the statement: it reports the error itself, or nothing was sent.
 fn is_answer(error: &DbErr) -> bool {
-    if matches!(error, DbErr::ConnectionAcquire(_)) {
-        // Nothing was sent.
-        return true;
-    }
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(error) = cause {
-        if error.to_string().starts_with("error returned from database") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    matches!(error, DbErr::ConnectionAcquire(_)) || Answer::of(error).is_some()
 }
 
 #[cfg(test)]

@@ -133,8 +133,8 @@ impl RedisJournal {
         for Entry { key, change } in group.entries {
             call.arg(key);
             match change {
-                Change::Absolute(bytes) => call.arg("A").arg(bytes).arg("").arg(""),
-                Change::Add { column, by } => call.arg("I").arg("").arg(column).arg(by),
+                Change::Absolute(bytes) => call.arg("A").arg(bytes),
+                Change::Add { column, by } => call.arg("I").arg(column).arg(by),
             };
         }
         let (told, backlog): (String, u64) = self.ask("append to a journal", call).await?;

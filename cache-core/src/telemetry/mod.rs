@@ -4,7 +4,8 @@
 pub(crate) mod meter;
 #[cfg(any(feature = "metrics", feature = "tracing-spans"))]
 mod observed;
-#[cfg(all(test, feature = "metrics"))]
+#[cfg(feature = "metrics")]
+#[cfg(test)]
 pub(crate) mod recorded;
 pub(crate) mod spans;
 

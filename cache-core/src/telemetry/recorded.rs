@@ -1,5 +1,7 @@
 //! What tests read from the `metrics` facade.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 pub(crate) type Labels = &'static [(&'static str, &'static str)];
@@ -13,8 +15,11 @@ pub(crate) fn recorded(work: impl AsyncFnOnce()) -> Snapshotter {
     snapshotter
 }
 
+/// A name, its labels, whether its meaning was told, and its value.
+type Metric = (String, Vec<(String, String)>, bool, DebugValue);
+
 /// The values of a metric by its labels, all of which are asked for.
-pub(crate) struct Found(Vec<(String, Vec<(String, String)>, bool, DebugValue)>);
+pub(crate) struct Found(Vec<Metric>);
 
 impl Found {
     pub(crate) fn in_(snapshotter: &Snapshotter) -> Self {

@@ -28,9 +28,12 @@ pub struct WriteBehindBuilder<E: WriteBehindEntity> {
     entity: PhantomData<fn() -> E>,
 }
 
+/// Makes a journal of the one that was chosen.
+type Wrap = dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal> + Send + Sync;
+
 /// Puts a journal around the journal.
 #[derive(Clone)]
-struct Around(Arc<dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal> + Send + Sync>);
+struct Around(Arc<Wrap>);
 
 impl fmt::Debug for Around {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,7 +160,10 @@ impl<E: WriteBehindEntity> WriteBehindBuilder<E> {
             }
             None => shared().unwrap_or_else(|| Arc::new(MemoryJournal::new(name, shards, clock))),
         };
-        let journal = self.around.map_or_else(|| Arc::clone(&journal), |around| (around.0)(Arc::clone(&journal)));
+        let journal = match &self.around {
+            Some(Around(wrap)) => wrap(journal),
+            None => journal,
+        };
         journal.open().await?;
         let inner = self.db.inner();
         position::create_write_behind_table(inner).await.map_err(|error| failed(&error))?;

@@ -1,8 +1,8 @@
 //! Tells errors of the data from errors of the database.
 
-use std::error::Error as StdError;
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
-use sea_orm::DbErr;
+use crate::orm::answer::Answer;
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,66 +31,38 @@ const MYSQL_DATA_CODES: [u32; 9] = [1048, 1265, 1292, 1364, 1366, 1411, 1526, 38
 /// SQLite's primary result codes for errors in the data: too big, constraint, mismatch.
 const SQLITE_DATA_CODES: [u32; 3] = [18, 19, 20];
 
-/// SQLSTATE is in the text of MySQL's errors, SQLite's codes are in the text of its own, PostgreSQL's SQLSTATE is in the debug form: sqlx's types
-/// are visible only with a driver switched on, which this crate leaves to its user.
+/// By the code that the database has answered with.
 pub(super) fn fault(error: &DbErr) -> Fault {
     match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return Fault::Passing,
         DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => return Fault::Data,
-        _ => {}
-    }
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if let Some(answer) = text.strip_prefix("error returned from database: ") {
-            return judge(answer, &format!("{inner:?}"));
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            if matches!(cause.as_ref(), SqlxError::Encode(_)) {
+                return Fault::Data;
+            }
         }
-        if text.starts_with("error occurred while encoding a value") {
-            return Fault::Data;
-        }
-        cause = inner.source();
+        _ => return Fault::Passing,
     }
-    Fault::Passing
+    match Answer::of(error) {
+        Some(answer) => answer.code().map_or(Fault::Unknown, |code| judge(&code, || answer.mysql_number())),
+        None => Fault::Passing,
+    }
 }
 
-fn judge(answer: &str, debug: &str) -> Fault {
-    if let Some(code) = sqlite_code(answer) {
+/// `code` is a SQLSTATE of five characters, or SQLite's own number, which has fewer.
+fn judge(code: &str, mysql_number: impl FnOnce() -> Option<u32>) -> Fault {
+    if code.len() < 5 {
         // The lowest byte of an extended code is the primary one.
-        return if SQLITE_DATA_CODES.contains(&(code & 0xff)) { Fault::Data } else { Fault::Passing };
+        let primary = code.parse().map(|code: u32| code & 0xff);
+        return if primary.is_ok_and(|code| SQLITE_DATA_CODES.contains(&code)) { Fault::Data } else { Fault::Passing };
     }
-    let (number, state) = match mysql_codes(answer) {
-        Some((number, state)) => (Some(number), Some(state)),
-        None => (None, postgres_state(debug)),
-    };
-    if number.is_some_and(|number| MYSQL_DATA_CODES.contains(&number)) {
-        return Fault::Data;
-    }
-    match state.and_then(|state| state.get(..2)) {
+    match code.get(..2) {
         Some(class) if DATA_CLASSES.contains(&class) => Fault::Data,
         Some(class) if PASSING_CLASSES.contains(&class) => Fault::Passing,
-        // Too many connections, shutdown, lock wait timeout, read-only, disk full ..
+        // Too many connections, shutdown, lock wait timeout, read-only, disk full, and some about the data.
+        Some("HY") if mysql_number().is_some_and(|number| MYSQL_DATA_CODES.contains(&number)) => Fault::Data,
         Some("HY") => Fault::Passing,
         _ => Fault::Unknown,
     }
-}
-
-/// `(code: 1555) UNIQUE constraint failed: ..`
-fn sqlite_code(answer: &str) -> Option<u32> {
-    answer.strip_prefix("(code: ")?.split(')').next()?.parse().ok()
-}
-
-/// `1062 (23000): Duplicate entry ..`
-fn mysql_codes(answer: &str) -> Option<(u32, &str)> {
-    let (number, rest) = answer.split_once(" (")?;
-    let (state, _) = rest.split_once(')')?;
-    let number = number.parse().ok()?;
-    (state.len() == 5).then_some((number, state))
-}
-
-/// `.. code: "23505", ..`
-fn postgres_state(debug: &str) -> Option<&str> {
-    let (_, rest) = debug.split_once("code: \"")?;
-    rest.split('"').next().filter(|state| state.len() == 5)
 }
 
 #[cfg(test)]
@@ -99,25 +71,25 @@ mod tests {
 
     #[test]
     fn each_databases_way_of_saying_it_is_understood() {
-        let postgres =
-            |code: &str| judge("whatever", &format!("PgDatabaseError {{ severity: Error, code: \"{code}\", .. }}"));
+        let plain = |code: &str| judge(code, || unreachable!("the code says it all"));
+        let mysql = |code: &str, number| judge(code, || Some(number));
         for (found, expected) in [
-            (postgres("23505"), Fault::Data),
-            (postgres("22003"), Fault::Data),
-            (postgres("P0001"), Fault::Data),
-            (postgres("40P01"), Fault::Passing),
-            (postgres("57P01"), Fault::Passing),
-            (postgres("42P01"), Fault::Passing),
-            (postgres("XX000"), Fault::Unknown),
-            (judge("1062 (23000): Duplicate entry '7' for key 'PRIMARY'", ""), Fault::Data),
-            (judge("1264 (22003): Out of range value for column 'n' at row 1", ""), Fault::Data),
-            (judge("1366 (HY000): Incorrect integer value", ""), Fault::Data),
-            (judge("1213 (40001): Deadlock found when trying to get lock", ""), Fault::Passing),
-            (judge("1205 (HY000): Lock wait timeout exceeded", ""), Fault::Passing),
-            (judge("1146 (42S02): Table 'x.y' doesn't exist", ""), Fault::Passing),
-            (judge("(code: 1555) UNIQUE constraint failed: t.id", ""), Fault::Data),
-            (judge("(code: 5) database is locked", ""), Fault::Passing),
-            (judge("(code: 1) no such table: t", ""), Fault::Passing),
+            (plain("23505"), Fault::Data),
+            (plain("22003"), Fault::Data),
+            (plain("P0001"), Fault::Data),
+            (plain("40P01"), Fault::Passing),
+            (plain("57P01"), Fault::Passing),
+            (plain("42P01"), Fault::Passing),
+            (plain("XX000"), Fault::Unknown),
+            (plain("23000"), Fault::Data),
+            (plain("40001"), Fault::Passing),
+            (plain("42S02"), Fault::Passing),
+            (mysql("HY000", 1366), Fault::Data),
+            (mysql("HY000", 1205), Fault::Passing),
+            (plain("1555"), Fault::Data),
+            (plain("787"), Fault::Data),
+            (plain("5"), Fault::Passing),
+            (plain("1"), Fault::Passing),
         ] {
             assert_eq!(found, expected);
         }

@@ -73,15 +73,15 @@ mod tests {
 
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DeriveEntityModel)]
         #[sea_orm(table_name = "tally")]
-        pub struct Model {
+        pub(crate) struct Model {
             #[sea_orm(primary_key, auto_increment = false)]
-            pub id: i32,
+            pub(crate) id: i32,
             #[sea_orm(unique)]
-            pub name: String,
+            pub(crate) name: String,
         }
 
         #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-        pub enum Relation {}
+        pub(crate) enum Relation {}
 
         impl ActiveModelBehavior for ActiveModel {}
     }

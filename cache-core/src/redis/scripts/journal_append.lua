@@ -1,5 +1,5 @@
 -- Appends a group of operations, unless it was appended before.
--- ARGV: owner, sequence, backlog_max, then for each operation: key, 'A' or 'I', payload or '', column or '', by or ''
+-- ARGV: owner, sequence, backlog_max, then for each operation: key, 'A', payload; or key, 'I', column, by
 local field = 'owner:' .. ARGV[1]
 local before = redis.call('HGET', state, field)
 if before then
@@ -17,25 +17,33 @@ else
     end
   end
 end
-local keys = {}
-for at = 4, #ARGV, 5 do
+-- An absolute operation is three arguments, an increment is four.
+local keys, at = {}, 4
+while ARGV[at] do
   keys[#keys + 1] = ARGV[at]
+  at = at + (ARGV[at + 1] == 'A' and 3 or 4)
 end
 local texts = waiting_for(pending, keys)
 local room = tonumber(ARGV[3]) - redis.call('XLEN', log)
 local outcomes = {}
-for at = 4, #ARGV, 5 do
-  local key, outcome = ARGV[at], 'F'
+at = 4
+for number, key in ipairs(keys) do
+  local kind, outcome = ARGV[at + 1], 'F'
   if room > 0 then
-    outcome = accept(
-      changed[key] or unpacked(texts[key]), key, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+    local before = changed[key] or texts[key]
+    if kind == 'A' then
+      outcome = accept(before, key, kind, ARGV[at + 2])
+    else
+      outcome = accept(before, key, kind, '', ARGV[at + 2], ARGV[at + 3])
+    end
     if type(outcome) == 'table' then
       finish()
       return outcome
     end
     room = outcome == 'Y' and room - 1 or room
   end
-  outcomes[#outcomes + 1] = outcome
+  outcomes[number] = outcome
+  at = at + (kind == 'A' and 3 or 4)
 end
 finish()
 local told = table.concat(outcomes)

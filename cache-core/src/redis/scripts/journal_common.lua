@@ -5,27 +5,44 @@ local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
 -- Microseconds since 1970, or one more than the last: positions grow even if Redis comes back with an older state.
 local position = tonumber(redis.call('HGET', state, 'tail') or '0')
 local has_dead = redis.call('EXISTS', dead) == 1
--- What waits for the keys that were changed.
+-- What waits for the keys that were changed: a text, or as it is unpacked.
 local changed = {}
 
+local function step()
+  position = position < clock and clock or position + 1
+  -- Digits alone: a stream would take more time to read `1e15`, and `%.0f` takes more to write.
+  return string.format('%d', position)
+end
+
+local function added(id, ...)
+  local done = redis.pcall('XADD', log, id .. '-0', ...)
+  return type(done) == 'table' and done.err and done
+end
+
 -- Appends one operation to those of its key: 'Y', 'O' if a sum does not fit, or what Redis refuses with.
-local function accept(waiting, key, kind, payload, column, by)
+local function accept(text, key, kind, payload, column, by)
+  if kind == 'A' and not has_dead and (not text or tonumber(text)) then
+    -- Nothing was added to a column: the new position is all there is to know.
+    local id = step()
+    changed[key] = id
+    return added(id, 'k', key, 'p', payload) or 'Y'
+  end
+  local waiting = type(text) == 'table' and text or unpacked(text)
   if kind == 'I' then
     local sum = redis.pcall('HINCRBY', sums, #key .. ':' .. key .. column, by)
     if type(sum) == 'table' then
       return string.find(sum.err, 'overflow', 1, true) and 'O' or sum
     end
   end
-  position = math.max(position + 1, clock)
-  local id = string.format('%.0f', position)
-  local added
+  local id = step()
+  local refused
   if kind == 'A' then
-    added = redis.pcall('XADD', log, id .. '-0', 'k', key, 'p', payload)
+    refused = added(id, 'k', key, 'p', payload)
   else
-    added = redis.pcall('XADD', log, id .. '-0', 'k', key, 'c', column, 'b', by)
+    refused = added(id, 'k', key, 'c', column, 'b', by)
   end
-  if type(added) == 'table' and added.err then
-    return added
+  if refused then
+    return refused
   end
   if kind == 'A' then
     for _, name in ipairs(waiting.columns) do
@@ -55,14 +72,15 @@ end
 
 -- Writes down what was accepted.
 local function finish()
-  local arguments = {}
+  local arguments, count = {}, 0
   for key, waiting in pairs(changed) do
-    arguments[#arguments + 1] = key
-    arguments[#arguments + 1] = packed(waiting)
+    arguments[count + 1] = key
+    arguments[count + 2] = type(waiting) == 'string' and waiting or packed(waiting)
+    count = count + 2
   end
-  if #arguments > 0 then
+  if count > 0 then
     call_with('HSET', pending, arguments)
-    redis.call('HSET', state, 'tail', string.format('%.0f', position))
+    redis.call('HSET', state, 'tail', string.format('%d', position))
   end
 end
 

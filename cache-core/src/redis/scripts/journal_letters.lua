@@ -25,8 +25,7 @@ if ARGV[1] == 'revive' then
   if is_superseded(letter, at) then
     return 'superseded'
   end
-  local waiting = unpacked(redis.call('HGET', pending, letter.key))
-  local outcome = accept(waiting, letter.key, letter.kind, letter.payload, letter.column, letter.by)
+  local outcome = accept(redis.call('HGET', pending, letter.key), letter.key, letter.kind, letter.payload, letter.column, letter.by)
   finish()
   if outcome ~= 'Y' then
     return outcome

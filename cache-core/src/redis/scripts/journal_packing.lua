@@ -9,7 +9,7 @@ end
 
 local function packed(waiting)
   if waiting.base == waiting.last and #waiting.columns == 0 then
-    return string.format('%.0f', waiting.last)
+    return string.format('%d', waiting.last)
   end
   return cmsgpack.pack(waiting)
 end

@@ -9,7 +9,7 @@ end
 local waiting = unpacked(text)
 local base = false
 if waiting.base > written then
-  local id = string.format('%.0f-0', waiting.base)
+  local id = string.format('%d-0', waiting.base)
   local entry = redis.call('XRANGE', log, id, id)[1]
   base = entry and entry[2][4]
 end
@@ -21,8 +21,8 @@ end
 local over = {}
 if not base and written > tonumber(acknowledged) then
   -- In the database, and not acknowledged yet: at most the batch that is being written.
-  local after = string.format('(%.0f-0', math.max(waiting.base, 0))
-  for _, entry in ipairs(redis.call('XRANGE', log, after, string.format('%.0f-0', written))) do
+  local after = string.format('(%d-0', math.max(waiting.base, 0))
+  for _, entry in ipairs(redis.call('XRANGE', log, after, string.format('%d-0', written))) do
     if entry[2][2] == key and entry[2][3] == 'c' then
       over[#over + 1] = entry[2][4]
       over[#over + 1] = entry[2][6]

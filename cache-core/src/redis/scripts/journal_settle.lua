@@ -19,40 +19,43 @@ for number, entry in ipairs(entries) do
   keys[number] = entry[2][2]
 end
 local texts = waiting_for(pending, keys)
+local gone, no_sums, left = {}, {}, {}
 local changed, taken = {}, {}
 for number, entry in ipairs(entries) do
-  local fields, key = entry[2], keys[number]
-  -- Another field than the payload comes second where something is added to a column.
-  local kind = fields[3] == 'p' and 'A' or 'I'
-  local position = tonumber(string.match(ids[number], '^%d+'))
-  local waiting = changed[key]
-  if not waiting and texts[key] then
-    waiting = unpacked(texts[key])
+  local key = keys[number]
+  local text = texts[key]
+  -- Where the operation is all that waits for its key, the text is its position.
+  if text and text .. '-0' == ids[number] then
+    gone[#gone + 1] = key
+  elseif text then
+    local fields, position = entry[2], tonumber(string.sub(ids[number], 1, -3))
+    local waiting = changed[key] or unpacked(text)
     changed[key] = waiting
-  end
-  if waiting then
-    if kind == 'A' then
+    -- Another field than the payload comes second where something is added to a column.
+    if fields[3] == 'p' then
       waiting.base = waiting.base == position and 0 or waiting.base
     elseif position > waiting.base then
       taken[#taken + 1] = {key, fields[4], fields[6]}
     end
     waiting.settled = position
   end
-  if is_letter then
-    redis.call('HSET', letters, ARGV[2], cmsgpack.pack({
-      key = key, kind = kind, payload = kind == 'A' and fields[4] or '', column = kind == 'I' and fields[4] or '',
-      by = fields[6] or '', error = ARGV[5], died = redis.call('TIME')[1]
-    }))
-    redis.call('HINCRBY', dead, key, 1)
-    if waiting and waiting.last > position then
-      redis.call('HSET', newer, key .. ':last', string.format('%.0f', waiting.last))
-      if waiting.base > position then
-        redis.call('HSET', newer, key .. ':base', string.format('%.0f', waiting.base))
-      end
+end
+if is_letter and entries[1] then
+  local fields, key, position = entries[1][2], keys[1], tonumber(ARGV[2])
+  local kind = fields[3] == 'p' and 'A' or 'I'
+  redis.call('HSET', letters, ARGV[2], cmsgpack.pack({
+    key = key, kind = kind, payload = kind == 'A' and fields[4] or '', column = kind == 'I' and fields[4] or '',
+    by = fields[6] or '', error = ARGV[5], died = redis.call('TIME')[1]
+  }))
+  redis.call('HINCRBY', dead, key, 1)
+  local waiting = changed[key]
+  if waiting and waiting.last > position then
+    redis.call('HSET', newer, key .. ':last', string.format('%d', waiting.last))
+    if waiting.base > position then
+      redis.call('HSET', newer, key .. ':base', string.format('%d', waiting.base))
     end
   end
 end
-local gone, no_sums, left = {}, {}, {}
 for key, waiting in pairs(changed) do
   if waiting.settled >= waiting.last then
     gone[#gone + 1] = key
