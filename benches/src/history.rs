@@ -21,7 +21,7 @@ pub(crate) struct History {
     #[arg(long)]
     seed: Option<u64>,
     /// Leave a rule of the protocol out, which must be noticed: no-intent, no-publish, no-sequence, joinable-flights,
-    /// commit-after-lease.
+    /// commit-after-lease, write-through-contested.
     #[arg(long, value_parser = Rule::from_str)]
     mutate: Option<Rule>,
 }

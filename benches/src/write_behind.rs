@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use harness::{Backend, Durability, Postgres, RedisServer, TestDatabase, unique};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, EntityTrait, IntoActiveModel, PaginatorTrait,
-    Schema, entity::prelude::*, sea_query::Table,
+    Schema, entity::prelude::*, sea_query,
 };
 use sea_orm_cache::{Cache, Fsync, WriteBehind, WriteBehindJournal};
 use serde::{Deserialize, Serialize};
@@ -185,7 +185,7 @@ impl Place {
 
     /// A new table, as for the rows that were inserted one by one: deleted rows would still be in its index.
     async fn empty(&self) {
-        let table = Table::drop().table(Entity).to_owned();
+        let table = sea_query::Table::drop().table(Entity).to_owned();
         self.db.execute(&table).await.expect("the database is well");
         self.create().await;
     }

@@ -6,7 +6,7 @@ use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use redis::Value;
 
 use super::{
-    crash,
+    contention, crash,
     node::Node,
     record::Recorder,
     world::World,
@@ -37,6 +37,8 @@ pub enum Fault {
     Eviction,
     /// Redis runs out of memory and evicts.
     Pressure,
+    /// Two nodes store what they write, in the same rows, and one is slow to say that it is done.
+    Contention,
     /// A writer's process dies.
     Death(Step),
 }
@@ -53,6 +55,7 @@ impl Fault {
             Self::LateReplies,
             Self::Eviction,
             Self::Pressure,
+            Self::Contention,
         ];
         all.extend(Step::ALL.map(Self::Death));
         all.shuffle(rng);
@@ -100,6 +103,10 @@ impl World {
                 self.redis(begin_pressure).await;
                 tokio::time::sleep(while_).await;
                 self.redis(end_pressure).await;
+            }
+            Fault::Contention => {
+                let other = &self.nodes[(node.id + 1) % self.nodes.len()];
+                contention::contend(node, other, while_ * 3, recorder, rng.random()).await;
             }
             Fault::Death(step) => {
                 // A writer whose intent is lost with Redis, and who then dies, is promised nothing: one fault at a time.

@@ -1,12 +1,13 @@
 //! Checks what nodes read against what they wrote, under faults.
 //!
 //! Three nodes with their own caches and pools read and write one set of rows in a PostgreSQL, beside a Redis of their own, while one fault after another happens: redis-server is killed and starts empty, is stopped, runs out of memory, loses
-//! keys; a node is cut off, or hears nothing; replies are late; a writer's process is killed at each step of a commit. Each commit and
+//! keys; a node is cut off, or hears nothing; replies are late; two nodes write the same rows; a writer's process is killed at each step of a commit. Each commit and
 //! each read is written down on one clock, and [`check`] finds the reads that may not be.
 //!
 //! The schedule of faults and the operations of each worker come from the seed; how they interleave does not.
 
 mod checker;
+mod contention;
 mod crash;
 mod faults;
 mod node;

@@ -92,12 +92,24 @@ pub(super) async fn write(node: &Node, recorder: &Recorder, rng: &mut StdRng) ->
     let cancel = rng.random_bool(0.15).then(|| Duration::from_micros(rng.random_range(0..=CANCEL_MAX_MICROS)));
     let deferrals = node.deferrals();
     let outcome = run(&node.db, kind, rows, token(), cancel).await;
+    note(node, recorder, kind, outcome, deferrals);
+    rows.0
+}
+
+/// A write of one row by its key, whose value its writer stores, written down if its outcome is known.
+pub(super) async fn through(node: &Node, recorder: &Recorder, row: i32) {
+    let (kind, deferrals) = (Kind::Autocommit, node.deferrals());
+    let outcome = run(&node.db, kind, (row, row), token(), None).await;
+    note(node, recorder, kind, outcome, deferrals);
+}
+
+/// Takes down what came of a write that began when there were so many deferrals.
+fn note(node: &Node, recorder: &Recorder, kind: Kind, outcome: Result<Option<Committed>, DbErr>, deferrals: u64) {
     recorder.note(|history| history.ops += 1);
     // A cancelled or failed write may have been committed or not: nothing can be asked of reads.
-    let Ok(Some(committed)) = outcome else { return rows.0 };
+    let Ok(Some(committed)) = outcome else { return };
     let landed = committed.outcome.map_or(node.deferrals() == deferrals, Invalidation::is_done);
     recorder.committed(node.id, kind.name(), &committed.rows, landed);
-    rows.0
 }
 
 /// A name that no other write of this process has.

@@ -78,3 +78,9 @@ async fn a_commit_after_its_lease_that_then_dies_is_caught() {
     let findings = found_without(Rule::CommitAfterLease, &[Fault::Death(Step::LateCommit)]).await;
     assert!(findings.lost_invalidations + findings.strict_stale > 0, "{findings:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_stored_by_a_writer_that_was_overtaken_is_caught() {
+    let findings = found_without(Rule::WriteThroughContested, &[Fault::Contention]).await;
+    assert!(findings.strict_stale + findings.bounded_stale + findings.lost_invalidations > 0, "{findings:#?}");
+}
