@@ -92,6 +92,8 @@ async fn the_limit_counts_on_all_nodes_together(server: &Server) {
             StatusCode::SEE_OTHER => passed += 1,
             status => {
                 assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+                let wait: u32 = answer.retry_after.unwrap().parse().unwrap();
+                assert!((1..=60).contains(&wait), "{wait}");
                 assert!(
                     answer.body.contains("too often") && answer.body.contains("again</textarea>"),
                     "{}",

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, StatusCode,
     body::Bytes,
-    header::{CONTENT_TYPE, COOKIE, HeaderValue, LOCATION, ORIGIN, SET_COOKIE},
+    header::{CONTENT_TYPE, COOKIE, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE},
 };
 use hyper_util::{
     client::legacy::{Client as HyperClient, connect::HttpConnector},
@@ -31,6 +31,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// A cookie that was set: `name=value`.
     pub cookie: Option<String>,
+    /// How many seconds to wait before the next attempt.
+    pub retry_after: Option<String>,
     pub body: String,
 }
 
@@ -64,8 +66,9 @@ impl Client {
         let text = |name| response.headers().get(name).map(HeaderValue::to_str).transpose();
         let location = text(LOCATION)?.map(str::to_owned);
         let cookie = text(SET_COOKIE)?.and_then(|value| value.split(';').next()).map(str::to_owned);
+        let retry_after = text(RETRY_AFTER)?.map(str::to_owned);
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, location, cookie, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(Answer { status, location, cookie, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
     }
 }

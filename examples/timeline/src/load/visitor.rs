@@ -95,7 +95,7 @@ impl Visitor {
         let Some(answer) = self.send("/post", &[("body", &text)]).await else { return };
         match answer.status {
             StatusCode::SEE_OTHER => {}
-            StatusCode::TOO_MANY_REQUESTS => {
+            StatusCode::TOO_MANY_REQUESTS if answer.retry_after.is_some() => {
                 self.count.limited += 1;
                 return;
             }

@@ -33,8 +33,8 @@ tokio::task_local! {
 }
 
 /// What one request is about.
-#[derive(Default)]
 pub struct Act {
+    started: Instant,
     who: OnceLock<String>,
     what: OnceLock<String>,
     pub tally: Tally,
@@ -52,7 +52,7 @@ pub struct Tally {
 
 /// Runs a request; [`by`], [`doing`] and what the cache tells meanwhile are about it.
 pub async fn request<F: Future>(request: F) -> F::Output {
-    ACT.scope(Arc::default(), request).await
+    ACT.scope(Arc::new(Act::new()), request).await
 }
 
 /// Says who makes the request.
@@ -71,6 +71,15 @@ pub fn current() -> Option<Arc<Act>> {
 }
 
 impl Act {
+    fn new() -> Self {
+        Self { started: Instant::now(), who: OnceLock::new(), what: OnceLock::new(), tally: Tally::default() }
+    }
+
+    /// How long the request has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// How many calls the process's memory, Redis and the database answered, and how many statements were sent.
     pub fn counts(&self) -> ([u64; 3], u64) {
         (self.tally.calls.each_ref().map(get), get(&self.tally.statements))
@@ -228,6 +237,11 @@ impl Gauge {
         }
     }
 
+    /// Whether the breaker before Redis is open, or the bus lost.
+    pub fn redis_is_away(&self) -> bool {
+        self.redis_is_away.load(Ordering::Relaxed)
+    }
+
     /// What the panel shows.
     pub fn figures(&self, cache: &Cache) -> Figures {
         let stats = cache.stats();
@@ -250,7 +264,7 @@ impl Gauge {
             invalidated_tags: stats.invalidations,
             died: cache.stats_by_table().iter().map(|table| table.deaths).sum(),
             deferred_tags: stats.deferred_tags,
-            redis_is_away: self.redis_is_away.load(Ordering::Relaxed),
+            redis_is_away: self.redis_is_away(),
         }
     }
 }

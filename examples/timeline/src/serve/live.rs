@@ -25,8 +25,14 @@ const STREAM: &str = "all";
 /// Events that the stream keeps.
 const KEPT: usize = 2_000;
 
-/// How late a page hears of an event at most, besides the way.
-const POLL: Duration = Duration::from_millis(100);
+/// A note may overtake the message that tells this node's cache of the same write: what a page shows is looked up once more after this.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How often Redis is tried again that did not take a note.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Notes that wait for that; more are not told, and pages show it when they are loaded again.
+const WAITING_MAX: usize = 1_000;
 
 /// How far a page may be behind before it misses something.
 const BEHIND_MAX: usize = 256;
@@ -81,22 +87,29 @@ pub struct Live {
     events: Events,
     gauge: Arc<Gauge>,
     pages: broadcast::Sender<Note>,
+    waiting: mpsc::Sender<Note>,
     /// Newest first.
     latest: Arc<Mutex<VecDeque<Note>>>,
 }
 
 impl Live {
     pub async fn open(cache: &Cache, gauge: Arc<Gauge>, closed: watch::Receiver<bool>) -> Result<Self, Error> {
-        let events = Events::builder(cache, "live").length_max(KEPT).poll(POLL).build()?;
-        let live = Self { events, gauge, pages: broadcast::channel(BEHIND_MAX).0, latest: Arc::default() };
+        let events = Events::builder(cache, "live").length_max(KEPT).build()?;
+        let (waiting, later) = mpsc::channel(WAITING_MAX);
+        let pages = broadcast::channel(BEHIND_MAX).0;
+        tokio::spawn(tell_later(events.clone(), later));
+        tokio::spawn(look_for_redis(events.clone(), Arc::clone(&gauge), closed.clone()));
+        let live = Self { events, gauge, pages, waiting, latest: Arc::default() };
         let from = live.events.newest(STREAM).await?;
         tokio::spawn(live.clone().follow(from, closed));
         Ok(live)
     }
 
-    /// Tells all nodes. While Redis does not answer, pages show it when they are loaded again.
+    /// Tells all nodes; when Redis answers again, if it does not.
     pub async fn tell(&self, note: &Note) {
-        _ = self.events.append(STREAM, note).await;
+        if self.events.append(STREAM, note).await.is_err() {
+            _ = self.waiting.try_send(note.clone());
+        }
     }
 
     /// Tells what comes, one after the other.
@@ -128,6 +141,13 @@ impl Live {
                 latest.truncate(SHOWN - 1);
                 latest.push_front(note.clone());
             }
+            if let Note::Posted { .. } | Note::Changed { .. } = note {
+                let (pages, note) = (self.pages.clone(), note.clone());
+                tokio::spawn(async move {
+                    tokio::time::sleep(AGAIN).await;
+                    _ = pages.send(note);
+                });
+            }
             // Nobody listens: no page is open.
             _ = self.pages.send(note);
         }
@@ -135,5 +155,23 @@ impl Live {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Note>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn tell_later(events: Events, mut waiting: mpsc::Receiver<Note>) {
+    while let Some(note) = waiting.recv().await {
+        while events.append(STREAM, &note).await.is_err() {
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// While Redis is away, only a call can find out that it is back; nobody may be there to make one.
+async fn look_for_redis(events: Events, gauge: Arc<Gauge>, closed: watch::Receiver<bool>) {
+    while !*closed.borrow() {
+        tokio::time::sleep(RETRY).await;
+        if gauge.redis_is_away() {
+            _ = events.newest(STREAM).await;
+        }
     }
 }

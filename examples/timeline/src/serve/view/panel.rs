@@ -26,6 +26,7 @@ pub fn panel(frame: &Frame<'_>) -> Markup {
             }
             p #deferred hidden[figures.deferred_tags == 0] { b #waiting { (figures.deferred_tags) } " invalidations wait for Redis." }
             (switches(frame.node))
+            p .hint { "Try them, load the page again, and see what it took." }
             h3 { "Writes, and what they made stale" }
             p .hint { b #died { (figures.died) } " entries of this process have died so far. One with several stale tags counts for each." }
             ol #written { @for note in &frame.latest { (written(note, frame.node.index)) } }
@@ -37,12 +38,14 @@ pub fn panel(frame: &Frame<'_>) -> Markup {
 /// Where the reads of this page came from.
 fn this_page(frame: &Frame<'_>) -> Markup {
     let ([local, remote, database], statements) = frame.act.as_ref().map(|act| act.counts()).unwrap_or_default();
+    let took = frame.act.as_ref().map(|act| act.elapsed()).unwrap_or_default();
     html! {
         p #page-cost {
+            "This page took " b { (micros(took.as_micros() as u64)) } ": "
             @if frame.node.cache_is_off() {
-                "This page: the cache is off, " b { (statements) } " statements."
+                "the cache is off, " b { (statements) } " statements."
             } @else {
-                "This page: " b { (local) } " reads from memory, " b { (remote) } " from Redis, " b { (database) } " from the database."
+                b { (local) } " reads from memory, " b { (remote) } " from Redis, " b { (database) } " from the database."
             }
         }
     }

@@ -1,7 +1,9 @@
 //! What a visitor sees when something does not work.
 
+use std::time::Duration;
+
 use axum::{
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use sea_orm::DbErr;
@@ -13,6 +15,7 @@ pub enum Failure {
     SignedOut,
     Missing,
     Refused(StatusCode, String),
+    TooOften(Duration),
     Internal(Failed),
 }
 
@@ -38,14 +41,18 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Said(why) => Self::Refused(StatusCode::UNPROCESSABLE_ENTITY, why),
-            Refusal::TooOften(wait) => Self::Refused(
-                StatusCode::TOO_MANY_REQUESTS,
-                format!("That is too often: in {} seconds you may post again.", wait.as_secs() + 1),
-            ),
+            Refusal::TooOften(wait) => Self::TooOften(wait),
             Refusal::Missing => Self::Missing,
             Refusal::Failed(error) => Self::Internal(error),
         }
     }
+}
+
+/// A status with the header that goes with it, and a sentence, for somebody who has to wait.
+pub fn too_often(wait: Duration) -> (StatusCode, [(HeaderName, String); 1], String) {
+    let seconds = wait.as_secs() + 1;
+    let why = format!("That is too often: in {seconds} seconds you may post again.");
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], why)
 }
 
 impl IntoResponse for Failure {
@@ -56,6 +63,10 @@ impl IntoResponse for Failure {
                 (StatusCode::NOT_FOUND, view::message("There is nothing here (any more).")).into_response()
             }
             Self::Refused(status, why) => (status, view::message(&why)).into_response(),
+            Self::TooOften(wait) => {
+                let (status, later, why) = too_often(wait);
+                (status, later, view::message(&why)).into_response()
+            }
             Self::Internal(error) => {
                 eprintln!("timeline: {error}");
                 let why =

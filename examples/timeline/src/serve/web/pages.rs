@@ -10,7 +10,11 @@ use axum::{
 use maud::Markup;
 use serde::Deserialize;
 
-use super::{App, failure::Failure, visitor::Visitor};
+use super::{
+    App,
+    failure::{Failure, too_often},
+    visitor::Visitor,
+};
 use crate::serve::{
     gauge, reading,
     view::{self, Frame},
@@ -91,6 +95,10 @@ pub async fn hashtag(State(app): State<App>, visitor: Visitor, Path(hashtag): Pa
 /// The timeline again, with the refusal and the text that was refused.
 pub async fn refused(app: &App, visitor: &Visitor, failure: Failure, text: &str) -> Result<Response, Failure> {
     let (status, why) = match failure {
+        Failure::TooOften(wait) => {
+            let (status, later, why) = too_often(wait);
+            return Ok((status, later, timeline_page(app, visitor, None, Some((&why, text))).await?).into_response());
+        }
         Failure::Refused(status, why) => (status, why),
         Failure::Internal(error) => {
             eprintln!("timeline: {error}");
