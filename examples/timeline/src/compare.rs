@@ -25,7 +25,8 @@ const LOCAL_ENTRIES_BESIDE_REDIS: u64 = 1_000;
 /// The whole comparison. Both runs begin with the same freshly loaded network, and get the same requests.
 pub async fn compare(args: &Args) -> Result<Report, Box<dyn Error + Send + Sync>> {
     let home = Home::new(args.database_url.as_deref())?;
-    let mut db = home.connect(args.workers).await?;
+    // A page asks for up to three things at the same time.
+    let mut db = home.connect(3 * args.workers).await?;
     let existing = schema::existing_tables(&db).await;
     if !existing.is_empty() && !args.reset {
         let names = existing.join(", ");

@@ -6,6 +6,7 @@ use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait,
 };
+use tokio::try_join;
 
 use crate::{
     entities::{Favourite, Follow, Member, Tweet, favourite, follow, member, tweet},
@@ -14,8 +15,13 @@ use crate::{
 
 /// Answers `request` from the database.
 pub async fn page(db: &DatabaseConnection, request: Request) -> Result<Page, DbErr> {
-    let viewer = Member::find_by_id(request.viewer).one(db).await?;
-    let content = match request.what {
+    // As the cached pages do: at the same time, what does not depend on each other.
+    let (viewer, content) = try_join!(Member::find_by_id(request.viewer).one(db), content(db, request))?;
+    Ok(Page { viewer, content })
+}
+
+async fn content(db: &DatabaseConnection, request: Request) -> Result<Content, DbErr> {
+    Ok(match request.what {
         What::Timeline | What::Home => {
             let followees = Follow::find()
                 .select_only()
@@ -28,17 +34,18 @@ pub async fn page(db: &DatabaseConnection, request: Request) -> Result<Page, DbE
             }
             Content::Timeline { items: items(db, whose).await? }
         }
-        What::Profile { member } => Content::Profile {
-            member: Member::find_by_id(member).one(db).await?,
-            followers: Follow::find().filter(follow::Column::FolloweeId.eq(member)).count(db).await?,
-            items: items(db, tweet::Column::AuthorId.eq(member)).await?,
-        },
-        What::Tweet { tweet } => Content::Tweet {
-            item: items(db, tweet::Column::Id.eq(tweet)).await?.pop(),
-            likes: Favourite::find().filter(favourite::Column::TweetId.eq(tweet)).count(db).await?,
-        },
-    };
-    Ok(Page { viewer, content })
+        What::Profile { member } => {
+            let followers = Follow::find().filter(follow::Column::FolloweeId.eq(member)).count(db);
+            let items = items(db, tweet::Column::AuthorId.eq(member));
+            let (member, followers, items) = try_join!(Member::find_by_id(member).one(db), followers, items)?;
+            Content::Profile { member, followers, items }
+        }
+        What::Tweet { tweet } => {
+            let likes = Favourite::find().filter(favourite::Column::TweetId.eq(tweet)).count(db);
+            let (mut items, likes) = try_join!(items(db, tweet::Column::Id.eq(tweet)), likes)?;
+            Content::Tweet { item: items.pop(), likes }
+        }
+    })
 }
 
 /// The newest tweets that meet `condition`, with their authors, in one query.

@@ -11,6 +11,7 @@ use sea_orm::{
     sea_query::{Expr, Query},
 };
 use sea_orm_cache::{CachedConnection, cached};
+use tokio::try_join;
 
 use crate::{
     celebrities::celebrities,
@@ -19,29 +20,34 @@ use crate::{
     serve::feed::{Feeds, Reader},
 };
 
-/// Answers `request`, from the cache where it can.
+/// Answers `request`, from the cache where it can. What does not depend on each other is asked for at the same time: a page that nobody has asked for yet
+/// takes as long as its longest chain.
 pub async fn page(db: &CachedConnection, feeds: &Feeds, request: Request) -> Result<Page, DbErr> {
-    let viewer = find_member(db, request.viewer).await?;
-    let content = match request.what {
+    let (viewer, content) = try_join!(find_member(db, request.viewer), content(db, feeds, request))?;
+    Ok(Page { viewer, content })
+}
+
+async fn content(db: &CachedConnection, feeds: &Feeds, request: Request) -> Result<Content, DbErr> {
+    Ok(match request.what {
         What::Timeline => Content::Timeline { items: timeline(db, request.viewer).await? },
         What::Home => Content::Timeline { items: home(db, feeds, request.viewer).await? },
-        What::Profile { member } => Content::Profile {
-            member: find_member(db, member).await?,
-            followers: followers(db, member).await?,
-            items: recent(db, &[member]).await?.remove(&member).unwrap_or_default().to_vec(),
-        },
-        What::Tweet { tweet } => {
-            let item = match find_tweet(db, tweet).await? {
-                Some(row) => {
-                    let author = find_member(db, row.author_id).await?;
-                    Some(Item::new(row, author.as_ref().map_or("", |author| &author.name)))
-                }
-                None => None,
-            };
-            Content::Tweet { item, likes: likes(db, tweet).await? }
+        What::Profile { member } => {
+            let authors = [member];
+            let (found, followers, mut recent) =
+                try_join!(find_member(db, member), followers(db, member), recent(db, &authors))?;
+            let items = recent.remove(&member).unwrap_or_default().to_vec();
+            Content::Profile { member: found, followers, items }
         }
-    };
-    Ok(Page { viewer, content })
+        What::Tweet { tweet } => {
+            let item = async {
+                let Some(row) = find_tweet(db, tweet).await? else { return Ok(None) };
+                let author = find_member(db, row.author_id).await?;
+                Ok(Some(Item::new(row, author.as_ref().map_or("", |author| &author.name))))
+            };
+            let (item, likes) = try_join!(item, likes(db, tweet))?;
+            Content::Tweet { item, likes }
+        }
+    })
 }
 
 /// The newest tweets of everybody `viewer` follows: merged from one entry per author.
@@ -55,7 +61,7 @@ async fn timeline(db: &CachedConnection, viewer: i32) -> Result<Vec<Item>, DbErr
 
 /// The newest tweets of `viewer` and of everybody they follow: from the timeline that writers keep, with tweets and authors by number.
 async fn home(db: &CachedConnection, feeds: &Feeds, viewer: i32) -> Result<Vec<Item>, DbErr> {
-    let (followees, celebrities) = (followees(db, viewer).await?, celebrities(db).await?);
+    let (followees, celebrities) = try_join!(followees(db, viewer), celebrities(db))?;
     let reader = Reader { viewer, followees: &followees, celebrities: &celebrities };
     let ids = feeds.page(reader, None, PAGE_TWEETS).await?;
     let mut tweets = tweets(db, &ids).await?;
