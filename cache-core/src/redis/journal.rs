@@ -262,13 +262,14 @@ fn script(script: &Script, keys: &[&String]) -> Cmd {
     call
 }
 
-/// The fields of a stream's entry are pairs of a name and a value: `k` and `p` of an absolute operation, `k`, `c` and `b` of an increment.
+/// A stream's entry: its first field is named by the key, and holds what an absolute operation says; an increment has a second one,
+/// named by the column.
 fn record((id, fields): (String, Vec<Vec<u8>>)) -> Result<Record, Error> {
     let position = id.split('-').next().and_then(|position| position.parse().ok()).ok_or_else(strange)?;
-    let mut values = fields.into_iter().skip(1).step_by(2);
-    let (key, change) = match (values.next(), values.next(), values.next()) {
-        (Some(key), Some(payload), None) => (key, Change::Absolute(payload)),
-        (Some(key), Some(column), Some(by)) => (key, addition(column, &by)?),
+    let mut fields = fields.into_iter();
+    let (key, change) = match (fields.next(), fields.next(), fields.next(), fields.next()) {
+        (Some(key), Some(payload), None, None) => (key, Change::Absolute(payload)),
+        (Some(key), Some(_), Some(column), Some(by)) => (key, addition(column, &by)?),
         _ => return Err(strange()),
     };
     Ok(Record { position, entry: Entry { key, change } })

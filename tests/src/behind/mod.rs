@@ -133,7 +133,7 @@ pub async fn run(plan: Plan) -> Report {
         let mut dead = running.remove(chosen);
         let writer = dead.writer;
         // Every other one dies with a batch that is in the database and in the journal.
-        if report.kills % 2 == 0 && dead.reaches_window().await {
+        if report.kills.is_multiple_of(2) && dead.reaches_window().await {
             report.in_window += 1;
         }
         report.take_down(&mut ledger, dead.kill().await);

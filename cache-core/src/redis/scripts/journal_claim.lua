@@ -28,19 +28,20 @@ if not holder then
   end
 end
 local records = {}
-local function take(entries)
-  for _, entry in ipairs(entries) do
-    if type(entry) == 'table' and type(entry[2]) == 'table' and #records < count then
-      records[#records + 1] = entry
-    end
+for _, entry in ipairs(claimed[2]) do
+  if type(entry) == 'table' and type(entry[2]) == 'table' and #records < count then
+    records[#records + 1] = entry
   end
 end
-take(claimed[2])
 -- What is newer comes after all that was delivered before.
 if claimed[1] == '0-0' and #records < count then
   local fresh = redis.call('XREADGROUP', 'GROUP', 'flushers', owner, 'COUNT', count - #records, 'STREAMS', log, '>')
-  if fresh then
-    take(fresh[1][2])
+  if fresh and #records == 0 then
+    return fresh[1][2]
+  elseif fresh then
+    for _, entry in ipairs(fresh[1][2]) do
+      records[#records + 1] = entry
+    end
   end
 end
 return records

@@ -14,8 +14,9 @@ local function step()
   return string.format('%d', position)
 end
 
+-- An absolute operation is one field, named by the key; an increment has a second one, named by the column.
 local function added(id, ...)
-  local done = redis.pcall('XADD', log, id .. '-0', ...)
+  local done = redis.pcall('XADD', log, id, ...)
   return type(done) == 'table' and done.err and done
 end
 
@@ -25,7 +26,7 @@ local function accept(text, key, kind, payload, column, by)
     -- Nothing was added to a column: the new position is all there is to know.
     local id = step()
     changed[key] = id
-    return added(id, 'k', key, 'p', payload) or 'Y'
+    return added(id, key, payload) or 'Y'
   end
   local waiting = type(text) == 'table' and text or unpacked(text)
   if kind == 'I' then
@@ -37,9 +38,9 @@ local function accept(text, key, kind, payload, column, by)
   local id = step()
   local refused
   if kind == 'A' then
-    refused = added(id, 'k', key, 'p', payload)
+    refused = added(id, key, payload)
   else
-    refused = added(id, 'k', key, 'c', column, 'b', by)
+    refused = added(id, key, '', column, by)
   end
   if refused then
     return refused

@@ -11,7 +11,7 @@ local base = false
 if waiting.base > written then
   local id = string.format('%d-0', waiting.base)
   local entry = redis.call('XRANGE', log, id, id)[1]
-  base = entry and entry[2][4]
+  base = entry and entry[2][2]
 end
 local added = {}
 for _, name in ipairs(waiting.columns) do
@@ -23,9 +23,9 @@ if not base and written > tonumber(acknowledged) then
   -- In the database, and not acknowledged yet: at most the batch that is being written.
   local after = string.format('(%d-0', math.max(waiting.base, 0))
   for _, entry in ipairs(redis.call('XRANGE', log, after, string.format('%d-0', written))) do
-    if entry[2][2] == key and entry[2][3] == 'c' then
+    if entry[2][1] == key and #entry[2] == 4 then
+      over[#over + 1] = entry[2][3]
       over[#over + 1] = entry[2][4]
-      over[#over + 1] = entry[2][6]
     end
   end
 end

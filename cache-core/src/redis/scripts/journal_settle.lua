@@ -16,7 +16,7 @@ local entries = redis.call('XRANGE', log, is_letter and at or '-', at)
 local ids, keys = {}, {}
 for number, entry in ipairs(entries) do
   ids[number] = entry[1]
-  keys[number] = entry[2][2]
+  keys[number] = entry[2][1]
 end
 local texts = waiting_for(pending, keys)
 local gone, no_sums, left = {}, {}, {}
@@ -31,21 +31,19 @@ for number, entry in ipairs(entries) do
     local fields, position = entry[2], tonumber(string.sub(ids[number], 1, -3))
     local waiting = changed[key] or unpacked(text)
     changed[key] = waiting
-    -- Another field than the payload comes second where something is added to a column.
-    if fields[3] == 'p' then
+    if #fields == 2 then
       waiting.base = waiting.base == position and 0 or waiting.base
     elseif position > waiting.base then
-      taken[#taken + 1] = {key, fields[4], fields[6]}
+      taken[#taken + 1] = {key, fields[3], fields[4]}
     end
     waiting.settled = position
   end
 end
 if is_letter and entries[1] then
   local fields, key, position = entries[1][2], keys[1], tonumber(ARGV[2])
-  local kind = fields[3] == 'p' and 'A' or 'I'
   redis.call('HSET', letters, ARGV[2], cmsgpack.pack({
-    key = key, kind = kind, payload = kind == 'A' and fields[4] or '', column = kind == 'I' and fields[4] or '',
-    by = fields[6] or '', error = ARGV[5], died = redis.call('TIME')[1]
+    key = key, kind = #fields == 2 and 'A' or 'I', payload = fields[2], column = fields[3] or '',
+    by = fields[4] or '', error = ARGV[5], died = redis.call('TIME')[1]
   }))
   redis.call('HINCRBY', dead, key, 1)
   local waiting = changed[key]
