@@ -55,7 +55,7 @@ pub struct Serve {
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
 
-    /// What precedes every key in Redis.
+    /// What precedes every key in Redis, together with the number of the network.
     #[arg(long, default_value = "timeline-pages")]
     pub namespace: String,
 

@@ -45,7 +45,7 @@ pub async fn compare(args: &Args) -> Result<Report, Box<dyn Error + Send + Sync>
     let queries_direct = queries.get();
 
     let follows = reload(&uncounted, args).await?;
-    let cache = open_cache(args).await?;
+    let cache = open_cache(args, schema::namespace(&uncounted, "timeline").await?).await?;
     let referee = Arc::new(Referee::new(uncounted));
     let db = cache.wrap(db);
     let large_authors = celebrities::look_at_all(referee.db(), args.large_above).await? as u64;
@@ -98,8 +98,8 @@ async fn reload(db: &DatabaseConnection, args: &Args) -> Result<u64, DbErr> {
     Ok(follows)
 }
 
-async fn open_cache(args: &Args) -> Result<Cache, Box<dyn Error + Send + Sync>> {
-    let mut builder = Cache::builder().namespace("timeline");
+async fn open_cache(args: &Args, namespace: String) -> Result<Cache, Box<dyn Error + Send + Sync>> {
+    let mut builder = Cache::builder().namespace(namespace);
     if let Some(url) = &args.redis_url {
         builder = builder.redis(url).capacity(Capacity::Entries(LOCAL_ENTRIES_BESIDE_REDIS));
     }

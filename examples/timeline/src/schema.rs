@@ -2,20 +2,20 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityName, EntityTrait, IntoActiveModel, Schema,
-    TransactionTrait, sea_query::Table,
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbErr, EntityName, EntityTrait,
+    IntoActiveModel, Schema, TransactionTrait, sea_query::Table,
 };
 
 use crate::{
-    entities::{Celebrity, Favourite, Follow, Member, Tally, Tweet},
-    generate::Network,
+    entities::{Celebrity, Favourite, Follow, Member, Network, Tally, Tweet, network},
+    generate,
 };
 
 /// How many rows one `INSERT` carries: five columns each stay far below the databases' limits of bound values.
 const ROWS_PER_INSERT: usize = 500;
 
 /// How many tables there are.
-pub const TABLES: usize = 6;
+pub const TABLES: usize = 7;
 
 /// The names of the tables that already exist.
 pub async fn existing_tables(db: &DatabaseConnection) -> Vec<&'static str> {
@@ -26,6 +26,7 @@ pub async fn existing_tables(db: &DatabaseConnection) -> Vec<&'static str> {
         Favourite.table_name(),
         Tally.table_name(),
         Celebrity.table_name(),
+        Network.table_name(),
     ];
     let mut existing = Vec::new();
     for name in names {
@@ -39,6 +40,7 @@ pub async fn existing_tables(db: &DatabaseConnection) -> Vec<&'static str> {
 
 /// Drops the tables if they exist.
 pub async fn drop_all(db: &DatabaseConnection) -> Result<(), DbErr> {
+    drop_table(db, Network).await?;
     drop_table(db, Celebrity).await?;
     drop_table(db, Tally).await?;
     drop_table(db, Favourite).await?;
@@ -55,11 +57,20 @@ pub async fn recreate(db: &DatabaseConnection) -> Result<(), DbErr> {
     create_table(db, Follow).await?;
     create_table(db, Favourite).await?;
     create_table(db, Tally).await?;
-    create_table(db, Celebrity).await
+    create_table(db, Celebrity).await?;
+    create_table(db, Network).await?;
+    let id = rand::random_range(1..i32::MAX);
+    Network::insert(network::ActiveModel { id: Set(id) }).exec_without_returning(db).await.map(drop)
+}
+
+/// What precedes the keys in Redis: it may hold the timelines, sessions and likes of another network, whose numbers are the same.
+pub async fn namespace(db: &DatabaseConnection, prefix: &str) -> Result<String, DbErr> {
+    let network = Network::find().one(db).await?;
+    Ok(format!("{prefix}-{}", network.map_or(0, |network| network.id)))
 }
 
 /// Inserts the whole network in one transaction, with a progress bar on stderr if that is a terminal.
-pub async fn load(db: &DatabaseConnection, network: Network) -> Result<(), DbErr> {
+pub async fn load(db: &DatabaseConnection, network: generate::Network) -> Result<(), DbErr> {
     let rows = network.members.len()
         + network.follows.len()
         + network.tweets.len()

@@ -17,7 +17,7 @@ use super::{
     switches::{Switch, Switches},
     trending::Trending,
 };
-use crate::cli::Serve;
+use crate::{cli::Serve, schema};
 
 /// One instance. Several of them in one process share nothing but the database, the Redis and the switches.
 pub struct Node {
@@ -54,7 +54,9 @@ impl Node {
         let statements = Arc::clone(&gauge);
         db.set_metric_callback(move |_| statements.statement());
         let listener = Arc::clone(&gauge);
-        let mut builder = Cache::builder().namespace(&args.namespace).on_event(move |event| listener.hear(event));
+        let mut builder = Cache::builder()
+            .namespace(schema::namespace(&db, &args.namespace).await?)
+            .on_event(move |event| listener.hear(event));
         if let Some(url) = redis_url {
             builder = builder.redis(url);
         }
