@@ -111,6 +111,9 @@ impl Load {
     }
 }
 
+/// What an operation makes of a row, by the round it is of.
+type After = fn(Option<i64>, i64) -> Option<i64>;
+
 /// Puts, increments and deletes, row after row.
 async fn write(
     tallies: WriteBehind<tally::Entity>,
@@ -125,7 +128,7 @@ async fn write(
         let round = i64::from(turn / ROWS);
         turn += 1;
         // Every other row only grows once it is there: nothing written later hides a loss.
-        let (result, after): (Result<(), Error>, fn(Option<i64>, i64) -> Option<i64>) = match round % 7 {
+        let (result, after): (Result<(), Error>, After) = match round % 7 {
             0 if round == 0 || id % 2 == 0 => (tallies.upsert(row(id, round)).await, |_, round| Some(round)),
             6 if id % 2 == 0 => (tallies.delete(id).await, |_, _| None),
             _ => (tallies.increment(id, tally::Column::N, 1).await, |n, _| n.map(|n| n + 1)),
