@@ -21,8 +21,8 @@ use crate::{
     entities::{Follow, follow, tweet},
 };
 
-/// Tweets per timeline; older ones are read from the database.
-const CAPACITY: usize = 500;
+/// Tweets per timeline; older ones are read from the database. Whoever comes first pays for all of them: few read past the first pages.
+const CAPACITY: usize = 100;
 
 /// So many more than a page are read: a tweet may be gone by the time it is looked up, or its author not be followed any more.
 const SPARE: u64 = 5;
