@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 
-use crate::report::header;
+use crate::{report::header, targets};
 
 /// No benchmark may take longer.
 const LENGTH_MAX: Duration = Duration::from_secs(300);
@@ -22,23 +22,35 @@ struct Entry {
     arguments: &'static [&'static str],
     /// What it measures, how, and what the figures mean.
     text: &'static str,
+    /// What the time goes to, and what was tried; below the tables.
+    notes: &'static str,
+}
+
+/// One entry: `entry!("hit", notes, ["--rounds", "5"])`; with `notes`, the page has `notes/<name>.md` below the tables.
+macro_rules! entry {
+    ($name:literal, [$($argument:literal),*]) => {
+        Entry { name: $name, arguments: &[$($argument),*], text: include_str!(concat!("../text/", $name, ".md")), notes: "" }
+    };
+    ($name:literal, notes, [$($argument:literal),*]) => {
+        Entry { notes: include_str!(concat!("../notes/", $name, ".md")), ..entry!($name, [$($argument),*]) }
+    };
 }
 
 /// In the order of the page. A benchmark that is added gets a line here.
 const ENTRIES: &[Entry] = &[
-    Entry { name: "hit", arguments: &[], text: include_str!("../text/hit.md") },
-    Entry { name: "remote", arguments: &[], text: include_str!("../text/remote.md") },
-    Entry { name: "invalidate", arguments: &[], text: include_str!("../text/invalidate.md") },
-    Entry { name: "write", arguments: &["--writes", "60"], text: include_str!("../text/write.md") },
-    Entry { name: "zipf", arguments: &["--warm-up", "2", "--seconds", "5"], text: include_str!("../text/zipf.md") },
-    Entry { name: "memory", arguments: &[], text: include_str!("../text/memory.md") },
-    Entry { name: "compile", arguments: &["--rounds", "2"], text: include_str!("../text/compile.md") },
-    Entry { name: "stampede", arguments: &[], text: include_str!("../text/stampede.md") },
-    Entry { name: "expiry", arguments: &[], text: include_str!("../text/expiry.md") },
-    Entry { name: "outage", arguments: &[], text: include_str!("../text/outage.md") },
-    Entry { name: "write-behind", arguments: &[], text: include_str!("../text/write-behind.md") },
-    Entry { name: "feed", arguments: &["--rounds", "5"], text: include_str!("../text/feed.md") },
-    Entry { name: "scaling", arguments: &[], text: include_str!("../text/scaling.md") },
+    entry!("hit", []),
+    entry!("remote", notes, []),
+    entry!("invalidate", []),
+    entry!("write", notes, ["--writes", "60"]),
+    entry!("zipf", notes, ["--warm-up", "1", "--seconds", "5"]),
+    entry!("memory", []),
+    entry!("compile", ["--rounds", "2"]),
+    entry!("stampede", []),
+    entry!("expiry", []),
+    entry!("outage", []),
+    entry!("write-behind", []),
+    entry!("feed", ["--rounds", "5"]),
+    entry!("scaling", []),
 ];
 
 /// Runs every benchmark, one process each, and writes the tables and charts to `docs/`.
@@ -59,10 +71,10 @@ impl All {
         let place = tempfile::tempdir().expect("a temporary directory can be made");
         let begun = Instant::now();
         let mut failed = Vec::new();
-        let mut page = format!("{}\n{}\n", include_str!("../text/head.md"), header().replace('\n', "\n\n").trim_end());
-        for entry in
-            ENTRIES.iter().filter(|entry| self.only.is_empty() || self.only.iter().any(|name| name == entry.name))
-        {
+        let mut sections = String::new();
+        let mut figures = Vec::new();
+        let is_wanted = |entry: &&Entry| self.only.is_empty() || self.only.iter().any(|name| name == entry.name);
+        for entry in ENTRIES.iter().filter(is_wanted) {
             let run = run(entry, place.path());
             println!("{:<22} {:>4} s  {}", entry.name, run.seconds, run.figures);
             if !run.succeeded {
@@ -70,8 +82,16 @@ impl All {
             }
             let tables = fs::read_to_string(place.path().join(format!("{}.md", entry.name)));
             let tables = tables.unwrap_or_else(|_| "This run did not end well; there are no figures.\n".to_owned());
-            page.push_str(&format!("\n{}\n\n{tables}\n`{}`\n", entry.text.trim_end(), run.figures));
+            let notes = entry.notes.trim();
+            sections.push_str(&format!("\n{}\n\n{tables}\n{notes}\n\n`{}`\n", entry.text.trim_end(), run.figures));
+            figures.push((entry.name, run.figures));
         }
+        let (head, machine) = (include_str!("../text/head.md"), header().replace('\n', "\n\n"));
+        let mut page = format!("{head}\n{}\n", machine.trim_end());
+        if !self.only.is_empty() {
+            page.push_str(&format!("\n**This page is of a partial run**, `--only {}`.\n", self.only.join(",")));
+        }
+        page.push_str(&format!("\n{}\n{sections}", targets::section(&figures)));
         page.push_str(&format!("\nAll of it took {} s.\n", begun.elapsed().as_secs()));
         save(&docs, &page, place.path());
         if failed.is_empty() {

@@ -25,9 +25,17 @@ impl Zipf {
     pub(crate) fn draw(&self, random: &mut impl Rng) -> i64 {
         let rows = self.cumulated.len();
         let at = random.random_range(0.0..self.cumulated[rows - 1]);
-        let rank = self.cumulated.partition_point(|sum| *sum <= at).min(rows - 1);
+        self.id(self.cumulated.partition_point(|sum| *sum <= at).min(rows - 1))
+    }
+
+    /// The ids of the most popular rows, the most popular first.
+    pub(crate) fn top(&self, rows: usize) -> impl Iterator<Item = i64> {
+        (0..rows.min(self.cumulated.len())).map(|rank| self.id(rank))
+    }
+
+    fn id(&self, rank: usize) -> i64 {
         // A prime that divides no table size used here: another rank is another row.
-        1 + (rank * 7_919 % rows) as i64
+        1 + (rank * 7_919 % self.cumulated.len()) as i64
     }
 }
 
@@ -48,6 +56,8 @@ mod tests {
         }
         // 1 / H(100) = 0.1928
         assert!((3_600..4_100).contains(&times.values().copied().max().unwrap_or(0)), "{times:?}");
+        let most = times.iter().max_by_key(|(_, times)| **times).map(|(id, _)| *id);
+        assert_eq!(zipf.top(1).next(), most);
         assert_eq!(times.len(), 100, "every row comes up");
         assert!(times.keys().all(|id| (1..=100).contains(id)));
     }

@@ -25,6 +25,7 @@ mod remote;
 mod report;
 mod scaling;
 mod stampede;
+mod targets;
 mod write;
 mod write_behind;
 mod write_behind_crash;

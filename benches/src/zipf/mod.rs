@@ -33,8 +33,11 @@ pub(crate) struct Zipf {
     /// Clients of each node, each with one request at a time.
     #[arg(long, default_value_t = 8)]
     clients: usize,
+    /// The most popular rows, which every node reads once before the run.
+    #[arg(long, default_value_t = 20_000)]
+    known: u32,
     /// Seconds of each run before it counts.
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 2.0)]
     warm_up: f64,
     /// Seconds that count.
     #[arg(long, default_value_t = 6.0)]
@@ -84,6 +87,7 @@ impl Zipf {
             });
         }
         let plan = Plan {
+            known: if word == "none" { 0 } else { self.known.min(self.rows) },
             clients: self.clients,
             writes,
             warm_up: std::time::Duration::from_secs_f64(self.warm_up),

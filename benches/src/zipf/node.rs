@@ -70,6 +70,11 @@ impl World {
         self.queries.load(Ordering::Relaxed)
     }
 
+    /// The ids of the most popular rows.
+    pub(super) fn top(&self, rows: u32) -> Vec<i64> {
+        self.popular.top(rows as usize).collect()
+    }
+
     /// One row's id.
     pub(super) fn draw(&self, random: &mut impl Rng) -> i64 {
         self.popular.draw(random)

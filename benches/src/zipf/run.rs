@@ -13,6 +13,8 @@ use crate::report::Samples;
 /// How one run goes.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
+    /// The most popular rows, which every node reads beforehand.
+    pub(super) known: u32,
     pub(super) clients: usize,
     /// Percent of the requests that write.
     pub(super) writes: u32,
@@ -46,10 +48,13 @@ struct Seen {
 }
 
 pub(super) async fn run(world: &Arc<World>, nodes: Vec<Node>, plan: Plan) -> Outcome {
+    let nodes: Vec<Arc<Node>> = nodes.into_iter().map(Arc::new).collect();
+    for node in &nodes {
+        get_to_know(world, node, plan).await;
+    }
     let begun = Instant::now();
     let mut clients = Vec::new();
     for (at, node) in nodes.into_iter().enumerate() {
-        let node = Arc::new(node);
         for client in 0..plan.clients {
             let seed = (at * plan.clients + client) as u64;
             clients.push(tokio::spawn(serve(Arc::clone(world), Arc::clone(&node), plan, begun, seed)));
@@ -76,6 +81,22 @@ pub(super) async fn run(world: &Arc<World>, nodes: Vec<Node>, plan: Plan) -> Out
         stale: all.stale,
         oldest_ns: all.oldest_ns,
         failures: all.failures,
+    }
+}
+
+/// The node reads the most popular rows, as it would have after a while.
+async fn get_to_know(world: &World, node: &Arc<Node>, plan: Plan) {
+    let ids = Arc::new(world.top(plan.known));
+    let readers = (0..plan.clients).map(|reader| {
+        let (node, ids) = (Arc::clone(node), Arc::clone(&ids));
+        tokio::spawn(async move {
+            for id in ids.iter().skip(reader).step_by(plan.clients) {
+                (node.read)(*id).await.expect("the row can be read");
+            }
+        })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        reader.await.expect("no reader panics");
     }
 }
 

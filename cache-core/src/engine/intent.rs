@@ -1,6 +1,11 @@
 //! A writer's hold on its tags, from before the commit until they are stale everywhere.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tracing::Instrument;
 
@@ -208,8 +213,12 @@ impl WriteIntent {
 
     /// Ends the write: its tags become stale. What cannot be told to the remote tier now is retried until it lands, and
     /// counts as pending on this node until then.
-    pub(crate) async fn finish(mut self) -> Invalidation {
+    pub(crate) async fn finish(self) -> Invalidation {
         let entries = self.count_end();
+        self.land(entries).await
+    }
+
+    async fn land(mut self, entries: Vec<u64>) -> Invalidation {
         let span = spans::invalidate(self.tags.len());
         let ended = self.engine.end(&self.tags, self.id).instrument(span.clone()).await;
         span.record("outcome", if ended.is_ok() { "done" } else { "deferred" });
@@ -225,6 +234,30 @@ impl WriteIntent {
                 Invalidation::Deferred
             }
         }
+    }
+
+    /// Ends the write as [`finish`](WriteIntent::finish) does. Its caller waits until that is asked for, and not for the answer: the tags
+    /// stay pending in the remote tier until then, so that nothing stale is served by anybody. Where the remote tier answers one
+    /// connection's requests in their order, whatever this process asks later already finds the intent ended.
+    pub(crate) async fn finish_soon(mut self) {
+        if !self.reached || self.gap || !self.engine.settings.settle.is_zero() {
+            let _outcome = self.finish().await;
+            return;
+        }
+        let engine = Arc::clone(&self.engine);
+        let entries = self.count_end();
+        let pins = std::mem::replace(&mut self.pins, Pins::new());
+        self.in_background = true;
+        let mut ending = Box::pin(self.land(entries));
+        let sent = poll_fn(|context| Poll::Ready(ending.as_mut().poll(context))).await;
+        if sent.is_ready() {
+            return;
+        }
+        // What is pending for everybody need not be so once more for this node. A failure pins the tags again.
+        drop(pins);
+        let _unless_closed = engine.tasks.spawn(async move {
+            let _outcome = ending.await;
+        });
     }
 
     /// Counts the end; returns for each tag how many entries of this process end with it.

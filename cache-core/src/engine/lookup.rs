@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    clock::Moment,
     engine::{
         Engine,
         call::Read,
@@ -116,6 +117,9 @@ impl Engine {
             match self.local_candidate(one.read, one.how.policy).filter(|_| !one.how.past_local) {
                 Some(entry) => {
                     question.add(&cells_of(&entry.meta), one.how, &known);
+                    if self.seems_stale(&entry.meta) {
+                        fetching.push((at, one));
+                    }
                     judging.push((at, one, Candidate::Copy(entry)));
                 }
                 None => fetching.push((at, one)),
@@ -136,6 +140,7 @@ impl Engine {
                     break;
                 }
             };
+            let came_along: Vec<usize> = fetching.iter().map(|(at, _)| *at).collect();
             let arrived = std::mem::take(&mut fetching).into_iter().zip(fetched.into_iter().zip(removals));
             let proven = std::mem::take(&mut judging);
             for (at, one, candidate) in proven {
@@ -144,12 +149,12 @@ impl Engine {
                 if let Judged::Valid(entry) = self.judge(one, &candidate, &known).await {
                     set(&mut found, at, self.as_found(entry, is_copy));
                 }
-                if is_copy && !matches!(found.get(at), Some(Some(Found::Fresh(..)))) {
+                if is_copy && !is_fresh(&found, at) && !came_along.contains(&at) {
                     fetching.push((at, one));
                 }
             }
             for ((at, one), (bytes, removals)) in arrived {
-                let Some(bytes) = bytes else { continue };
+                let Some(bytes) = bytes.filter(|_| !is_fresh(&found, at)) else { continue };
                 let candidate = Candidate::Bytes { bytes, removals };
                 match self.judge(one, &candidate, &known).await {
                     Judged::Valid(entry) => set(&mut found, at, self.as_found(entry, false)),
@@ -162,6 +167,16 @@ impl Engine {
             }
         }
         found.into_iter().map(|found| found.unwrap_or(Found::Nothing)).collect()
+    }
+
+    /// Whether a local copy has probably been made stale, so that the entry of the remote tier is asked for at once: a message has named one
+    /// of its tags. After a loss of the bus all tags are in doubt, and few of them changed.
+    fn seems_stale(&self, meta: &Meta) -> bool {
+        let heard_since = Moment::from_nanos(self.heard_since.load(Ordering::Acquire));
+        meta.deps.iter().any(|dep| match dep.cell.version() {
+            0 => dep.cell.touched().is_some_and(|touched| touched > heard_since && touched > meta.created),
+            version => version != dep.version,
+        })
     }
 
     /// Whether the remote tier may have the entry.
@@ -252,6 +267,10 @@ impl Engine {
 
 pub(super) fn cells_of(meta: &Meta) -> Vec<Arc<Cell>> {
     meta.deps.iter().map(|dep| Arc::clone(&dep.cell)).collect()
+}
+
+fn is_fresh(found: &[Option<Found>], at: usize) -> bool {
+    matches!(found.get(at), Some(Some(Found::Fresh(..))))
 }
 
 fn set(found: &mut [Option<Found>], at: usize, what: Found) {

@@ -64,6 +64,13 @@ impl Pending {
         self.finish_with(Vec::new()).await
     }
 
+    /// The same, without waiting for the remote tier. See [`WriteIntent::finish_soon`].
+    pub(crate) async fn finish_soon(mut self) {
+        if let Some(intent) = self.intent.take() {
+            intent.finish_soon().await;
+        }
+    }
+
     /// The database has answered, and this is what was written.
     pub(crate) async fn finish_with(mut self, written: Vec<Written>) -> Invalidation {
         match self.intent.take() {

@@ -231,7 +231,7 @@ impl Engine {
             return self.answer_early(call, value, entry, loader).await;
         }
         self.missed(call.read);
-        self.obtain(call, lead, trust_cells, loader).await
+        Box::pin(self.obtain(call, lead, trust_cells, loader)).await
     }
 
     /// Joins a load of the key, unless an invalidation has come since it began, or could have come without being heard; else leads one.
@@ -275,7 +275,7 @@ impl Engine {
                 },
             }
         };
-        self.obtain(call, lead, false, loader).await
+        Box::pin(self.obtain(call, lead, false, loader)).await
     }
 
     /// Answers with a value found beyond process memory, and sees to its refresh if that is due.
@@ -292,7 +292,9 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         match self.consider_remote(call.read, &call.policy, &entry.meta) {
-            Some(place) => self.refresh_in_front(call, Served { entry, counted: true }, place, loader).await,
+            Some(place) => {
+                Box::pin(self.refresh_in_front(call, Served { entry, counted: true }, place, loader)).await
+            }
             None => Ok(value),
         }
     }

@@ -10,6 +10,7 @@ mod explain;
 mod hook_pairs;
 pub(crate) mod hooks;
 mod ledger;
+mod looking;
 mod migrate;
 mod observe;
 mod outbox;

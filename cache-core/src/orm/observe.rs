@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResul
 use super::{
     analysis::{Preimage, analyze},
     control::Control,
+    run::Run,
     savepoint::Savepoint,
     through::Through,
 };
@@ -51,6 +52,15 @@ pub(super) struct Plan {
 
 /// A look at the rows that a statement is about to write, for the index values they have before.
 pub(super) struct Look(Preimage);
+
+/// What becomes of the savepoint around a look that went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// It is released: one round trip.
+    Released,
+    /// It stays until the transaction ends, or whatever is around it.
+    Stays,
+}
 
 impl Plan {
     /// Nothing is looked at: nothing is known of the rows.
@@ -130,7 +140,11 @@ impl Look {
     /// # Errors
     ///
     /// Those after which the transaction may be gone: a deadlock in MySQL, say.
-    pub(super) async fn rows_guarded(&self, txn: &DatabaseTransaction) -> Result<Option<Vec<QueryResult>>, DbErr> {
+    pub(super) async fn rows_guarded(
+        &self,
+        txn: &DatabaseTransaction,
+        after: After,
+    ) -> Result<Option<Vec<QueryResult>>, DbErr> {
         // Of a transaction that is aborted already, the statement itself will tell.
         let Ok(savepoint) = Savepoint::set(txn).await else { return Ok(None) };
         let looked = match self.lock(txn).await {
@@ -138,6 +152,7 @@ impl Look {
             Err(error) => Err(error),
         };
         match looked {
+            Ok(rows) if after == After::Stays => Ok(Some(rows)),
             Ok(rows) => savepoint.release().await.map(|()| Some(rows)),
             Err(error) => savepoint.undo(error).await.map(|()| None),
         }
@@ -151,6 +166,16 @@ impl Look {
             txn.execute_unprepared(&format!("DELETE FROM \"{table}\" WHERE 0")).await?;
         }
         Ok(())
+    }
+
+    /// Whether the statement itself returns what there is to be seen, if it is run so that it returns rows.
+    pub(super) fn is_told<R: Run>(&self) -> bool {
+        R::RETURNS_ROWS && self.0.is_told()
+    }
+
+    /// The tags of the rows that the statement has returned.
+    pub(super) fn tags_told(&self, rows: &[QueryResult]) -> Vec<Tag> {
+        self.0.tags_told(rows)
     }
 
     /// The tags of the rows found, if they are the very rows that the statement then wrote.

@@ -24,10 +24,12 @@ pub(super) trait Run: Send + Sized {
     /// Runs the statement.
     fn run<C: ConnectionTrait>(self, db: &C) -> impl Future<Output = Result<Self::Output, DbErr>> + Send;
 
-    /// Runs the statement, and tells how many rows it wrote if the database says so.
+    /// Runs the statement, and tells how many rows it wrote if the database says so. Shows `see` all the rows it returns, unless it is
+    /// run so that it returns none.
     fn run_counted<C: ConnectionTrait>(
         self,
         db: &C,
+        see: impl FnOnce(&[QueryResult]) + Send,
     ) -> impl Future<Output = Result<(Self::Output, Option<u64>), DbErr>> + Send;
 }
 
@@ -55,7 +57,11 @@ impl Run for Execute {
         db.execute_raw(self.0).await
     }
 
-    async fn run_counted<C: ConnectionTrait>(self, db: &C) -> Result<(ExecResult, Option<u64>), DbErr> {
+    async fn run_counted<C: ConnectionTrait>(
+        self,
+        db: &C,
+        _: impl FnOnce(&[QueryResult]) + Send,
+    ) -> Result<(ExecResult, Option<u64>), DbErr> {
         let result = db.execute_raw(self.0).await?;
         let count = result.rows_affected();
         Ok((result, Some(count)))
@@ -79,8 +85,12 @@ impl Run for QueryOne {
     }
 
     /// `query_one` stops at the first row, which tells nothing of how many were written: all of them are taken.
-    async fn run_counted<C: ConnectionTrait>(self, db: &C) -> Result<(Option<QueryResult>, Option<u64>), DbErr> {
-        let (rows, count) = QueryAll(self.0).run_counted(db).await?;
+    async fn run_counted<C: ConnectionTrait>(
+        self,
+        db: &C,
+        see: impl FnOnce(&[QueryResult]) + Send,
+    ) -> Result<(Option<QueryResult>, Option<u64>), DbErr> {
+        let (rows, count) = QueryAll(self.0).run_counted(db, see).await?;
         Ok((rows.into_iter().next(), count))
     }
 }
@@ -101,8 +111,13 @@ impl Run for QueryAll {
         db.query_all_raw(self.0).await
     }
 
-    async fn run_counted<C: ConnectionTrait>(self, db: &C) -> Result<(Vec<QueryResult>, Option<u64>), DbErr> {
+    async fn run_counted<C: ConnectionTrait>(
+        self,
+        db: &C,
+        see: impl FnOnce(&[QueryResult]) + Send,
+    ) -> Result<(Vec<QueryResult>, Option<u64>), DbErr> {
         let rows = db.query_all_raw(self.0).await?;
+        see(&rows);
         let count = u64::try_from(rows.len()).ok();
         Ok((rows, count))
     }
@@ -122,7 +137,11 @@ impl Run for Unprepared<'_> {
 
     /// Rows are counted only for a text that is one statement: with several, the number says nothing of any one of them, and
     /// nobody asks.
-    async fn run_counted<C: ConnectionTrait>(self, db: &C) -> Result<(ExecResult, Option<u64>), DbErr> {
+    async fn run_counted<C: ConnectionTrait>(
+        self,
+        db: &C,
+        _: impl FnOnce(&[QueryResult]) + Send,
+    ) -> Result<(ExecResult, Option<u64>), DbErr> {
         let result = db.execute_unprepared(self.0).await?;
         let count = result.rows_affected();
         Ok((result, Some(count)))

@@ -10,7 +10,12 @@ use futures_util::{Stream, StreamExt, future::BoxFuture};
 use sea_orm::{DatabaseConnection, DbErr, QueryResult, QueryStream, Statement, StreamTrait};
 use tokio::sync::mpsc;
 
-use super::{observe::Plan, run::QueryAll, write, writer::Writer};
+use super::{
+    observe::Plan,
+    run::QueryAll,
+    write,
+    writer::{Answer, Writer},
+};
 
 /// The stream of a [`CachedConnection`](crate::CachedConnection).
 ///
@@ -68,7 +73,7 @@ impl CachedStream {
                 Ok(())
             };
             let result = writer.hold(&mut intent, sending).await.flatten();
-            let _outcome = writer.conclude(intent, &result, false, Vec::new()).await;
+            let _outcome = writer.conclude(intent, &result, false, Vec::new(), Answer::NotAwaited).await;
             if let Err(error) = result {
                 let _unless_dropped = sender.send(Err(error)).await;
             }

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -17,10 +17,11 @@ use sea_orm::{
 
 use super::{
     ledger::Ledger,
-    observe::{Effect, Look, Observed, Plan, Reads},
+    looking::Looking,
+    observe::{Effect, Observed, Plan, Reads},
     run::Run,
     through::{Leaving, Through},
-    writer::Writer,
+    writer::{Answer, Writer},
 };
 use crate::{
     cache::Cache,
@@ -55,6 +56,8 @@ struct Whole {
     /// A statement inside has committed what was there: from then on nothing waits for the end.
     committed_early: AtomicBool,
     is_mock: bool,
+    /// Looks so far.
+    looks: AtomicU32,
     /// Held around whatever is sent to the database: a look and its statement must follow each other, savepoints included.
     turn: tokio::sync::Mutex<()>,
 }
@@ -88,6 +91,7 @@ impl CachedTransaction {
             has_written: AtomicBool::new(false),
             committed_early: AtomicBool::new(false),
             is_mock,
+            looks: AtomicU32::new(0),
             turn: tokio::sync::Mutex::default(),
         };
         Self { inner, ledger: Ledger::outermost(), writer, whole: Arc::new(whole) }
@@ -149,8 +153,7 @@ impl CachedTransaction {
     /// [`WhenRemoteIsDown::Refuse`](crate::WhenRemoteIsDown::Refuse), when the remote tier cannot be reached: then the transaction
     /// is rolled back.
     pub async fn commit(self) -> Result<(), DbErr> {
-        let _outcome = self.commit_with_outcome().await?;
-        Ok(())
+        self.commit_awaiting(Answer::NotAwaited).await.map(|_| ())
     }
 
     /// Commits, and tells whether the invalidation has reached the other nodes. Of a nested transaction, whose tags wait for the
@@ -160,6 +163,10 @@ impl CachedTransaction {
     ///
     /// Those of [`commit`](CachedTransaction::commit).
     pub async fn commit_with_outcome(self) -> Result<Invalidation, DbErr> {
+        self.commit_awaiting(Answer::Awaited).await
+    }
+
+    async fn commit_awaiting(self, answer: Answer) -> Result<Invalidation, DbErr> {
         let Self { inner, mut ledger, writer, whole } = self;
         if ledger.is_nested() {
             // Handed over when the ledger is dropped: also if the release fails, or is cancelled.
@@ -169,7 +176,7 @@ impl CachedTransaction {
         ledger.end();
         if ledger.is_nested() && (ledger.is_outlived() || whole.committed_early.load(Ordering::Acquire)) {
             // This may be what the driver takes for the end of the whole transaction.
-            return writer.commit(inner, ledger.to_vec_with_parents(), Vec::new()).await;
+            return writer.commit(inner, ledger.to_vec_with_parents(), Vec::new(), answer).await;
         }
         let tags = ledger.to_vec();
         if ledger.is_nested() {
@@ -183,7 +190,7 @@ impl CachedTransaction {
         }
         let early = whole.committed_early.load(Ordering::Acquire);
         let written = if early { Vec::new() } else { ledger.puts().take() };
-        writer.commit(inner, tags, written).await
+        writer.commit(inner, tags, written, answer).await
     }
 
     /// Rolls back: nothing that this transaction wrote is made stale.
@@ -303,23 +310,18 @@ impl CachedTransaction {
             self.ledger.puts().spoil();
             return self.run_committing(statement).await;
         }
-        let output = self.run_looking(look, statement).await?;
+        let output = match look {
+            Some(look) => {
+                Looking { txn: &self.inner, ledger: &self.ledger, looks: &self.whole.looks }
+                    .run(look, statement)
+                    .await?
+            }
+            None => statement.run(&self.inner).await?,
+        };
         if let Some(leaving) = leaving {
             // After the statement's own tags, which take away what earlier ones have written of the same rows.
             self.ledger.puts().add(leaving.written(self.cache(), R::rows(&output)));
         }
-        Ok(output)
-    }
-
-    async fn run_looking<R: Run>(&self, look: Option<Look>, statement: R) -> Result<R::Output, DbErr> {
-        let Some(look) = look else { return statement.run(&self.inner).await };
-        let Some(rows) = look.rows_guarded(&self.inner).await? else {
-            self.ledger.add(look.coarse());
-            return statement.run(&self.inner).await;
-        };
-        self.ledger.add(look.tags(&rows, u64::try_from(rows.len()).ok()));
-        let (output, written) = statement.run_counted(&self.inner).await?;
-        self.ledger.add(look.tags(&rows, written));
         Ok(output)
     }
 
@@ -358,7 +360,7 @@ impl CachedTransaction {
         self.whole.committed_early.store(true, Ordering::Release);
         let mut intent = self.writer.begin(self.ledger.to_vec_with_parents()).await?;
         let result = self.writer.hold(&mut intent, statement.run(&self.inner)).await?;
-        let _outcome = self.writer.conclude(intent, &result, false, Vec::new()).await;
+        let _outcome = self.writer.conclude(intent, &result, false, Vec::new(), Answer::NotAwaited).await;
         result
     }
 

@@ -12,7 +12,7 @@ use super::{
     run::Run,
     tag_set::TagSet,
     through::{Leaving, Through},
-    writer::Writer,
+    writer::{Answer, Writer},
 };
 use crate::{engine::Pending, tag::Tag};
 
@@ -58,13 +58,13 @@ pub(super) async fn with_intent<R: Run>(
             }
             _ => Vec::new(),
         };
-        let _outcome = writer.conclude(intent, &result, false, written).await;
+        let _outcome = writer.conclude(intent, &result, false, written, Answer::NotAwaited).await;
         return result;
     }
     if transactional {
         return match in_transaction(db, statement).await {
             Ok((txn, output)) => {
-                let _outcome = writer.commit_with(txn, intent, Vec::new()).await?;
+                let _outcome = writer.commit_with(txn, intent, Vec::new(), Answer::NotAwaited).await?;
                 Ok(output)
             }
             Err(error) => {
@@ -78,7 +78,7 @@ pub(super) async fn with_intent<R: Run>(
     let _recorded = outbox::record_alone(writer.cache(), db, &intent.all_tags()).await;
     let result = writer.hold(&mut intent, statement.run(db)).await?;
     let relayed = outbox::record_alone(writer.cache(), db, &intent.all_tags()).await;
-    let _outcome = writer.conclude(intent, &result, relayed, Vec::new()).await;
+    let _outcome = writer.conclude(intent, &result, relayed, Vec::new(), Answer::NotAwaited).await;
     result
 }
 
@@ -95,6 +95,18 @@ async fn with_look<R: Run>(
     let mut set = TagSet::default();
     set.extend(tags);
     let txn = begin_writing(db).await?;
+    if look.is_told::<R>() {
+        let mut told = None;
+        let output = match statement.run_counted(&txn, |rows| told = Some(look.tags_told(rows))).await {
+            Ok((output, _)) => output,
+            Err(error) => {
+                let _rolled_back = txn.rollback().await;
+                return Err(error);
+            }
+        };
+        set.extend(told.unwrap_or_else(|| look.coarse()));
+        return commit_written::<R>(writer, txn, set, leaving, output).await;
+    }
     let Ok(rows) = look.rows(&txn).await else {
         // The rows cannot be looked at (no privilege to lock them, say): precision is lost, nothing else.
         txn.rollback().await?;
@@ -102,7 +114,7 @@ async fn with_look<R: Run>(
         let intent = writer.begin(set.to_vec()).await?;
         return with_intent(writer, db, intent, true, leaving, statement).await;
     };
-    let (output, written) = match statement.run_counted(&txn).await {
+    let (output, written) = match statement.run_counted(&txn, |_| {}).await {
         Ok(done) => done,
         Err(error) => {
             // Nothing is committed, and the statement's own error is the one to tell.
@@ -111,8 +123,18 @@ async fn with_look<R: Run>(
         }
     };
     set.extend(look.tags(&rows, written));
+    commit_written::<R>(writer, txn, set, leaving, output).await
+}
+
+async fn commit_written<R: Run>(
+    writer: &Writer,
+    txn: DatabaseTransaction,
+    tags: TagSet,
+    leaving: Option<Leaving>,
+    output: R::Output,
+) -> Result<R::Output, DbErr> {
     let written = leaving.map(|leaving| leaving.written(writer.cache(), R::rows(&output))).unwrap_or_default();
-    let _outcome = writer.commit(txn, set.to_vec(), written).await?;
+    let _outcome = writer.commit(txn, tags.to_vec(), written, Answer::NotAwaited).await?;
     Ok(output)
 }
 

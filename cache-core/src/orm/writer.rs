@@ -12,6 +12,15 @@ use crate::{
     tag::Tag,
 };
 
+/// Whether the caller of a write waits for the remote tier's answer to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It wants to know the outcome.
+    Awaited,
+    /// The tags are pending until the answer comes: nobody is served anything stale meanwhile.
+    NotAwaited,
+}
+
 /// The writing side of the cache, for one database.
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -46,11 +55,12 @@ impl Writer {
         txn: DatabaseTransaction,
         mut tags: Vec<Tag>,
         written: Vec<Written>,
+        answer: Answer,
     ) -> Result<Invalidation, DbErr> {
         // Rows whose keys the database has chosen are known by now, and nobody else can write them before the commit.
         tags.extend(written.iter().flat_map(Written::uncaptured).cloned());
         match self.begin(tags).await {
-            Ok(intent) => self.commit_with(txn, intent, written).await,
+            Ok(intent) => self.commit_with(txn, intent, written, answer).await,
             Err(refusal) => {
                 txn.rollback().await?;
                 Err(refusal)
@@ -64,6 +74,7 @@ impl Writer {
         txn: DatabaseTransaction,
         mut intent: Pending,
         written: Vec<Written>,
+        answer: Answer,
     ) -> Result<Invalidation, DbErr> {
         let relayed = if self.needs_outbox(&intent) {
             match outbox::record(&self.cache, &txn, &intent.all_tags()).await {
@@ -78,7 +89,7 @@ impl Writer {
             false
         };
         let result = self.hold(&mut intent, txn.commit()).await?;
-        let outcome = self.conclude(intent, &result, relayed, written).await;
+        let outcome = self.conclude(intent, &result, relayed, written, answer).await;
         result.map(|()| outcome)
     }
 
@@ -89,19 +100,24 @@ impl Writer {
 
     /// Ends the intent once the database has answered. After an answer that never came the write may still be under way in
     /// the database: the intent is dropped, which counts as committed and leaves the tags pending for a while. After success what
-    /// was written is stored.
+    /// was written is stored. Without an answer awaited, the outcome says that it is not known.
     pub(super) async fn conclude<T>(
         &self,
         intent: Pending,
         result: &Result<T, DbErr>,
         relayed: bool,
         written: Vec<Written>,
+        answer: Answer,
     ) -> Invalidation {
         if result.as_ref().is_err_and(|error| !is_answer(error)) {
             drop(intent);
             return Invalidation::Deferred;
         }
         let written = if result.is_ok() { written } else { Vec::new() };
+        if written.is_empty() && !relayed && answer == Answer::NotAwaited {
+            intent.finish_soon().await;
+            return Invalidation::Deferred;
+        }
         let outcome = intent.finish_with(written).await;
         if relayed && let Some(relay) = &self.relay {
             relay.wake();

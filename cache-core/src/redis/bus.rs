@@ -19,6 +19,7 @@ use crate::{
     redis::{
         link::{Link, failed},
         names::Names,
+        scripts::TAGS_APART,
         tier::read,
     },
 };
@@ -94,7 +95,7 @@ impl RedisBus {
         let Ok(text) = std::str::from_utf8(message.get_payload_bytes()) else { return };
         let channel = message.get_channel_name();
         if channel == self.names.bus() {
-            listener.invalidated(text);
+            text.split(TAGS_APART).for_each(|tag| listener.invalidated(tag));
         } else if channel == self.names.removed() {
             listener.removed(text);
         } else if let Ok(nonce) = text.parse() {

@@ -1,7 +1,8 @@
-//! The Lua scripts: each touches the keys of one hash slot.
+//! The Lua scripts: each call touches the keys of one hash slot.
 
 use std::{sync::LazyLock, time::Duration};
 
+use rand::Rng;
 use redis::{Cmd, Script, cmd};
 
 use crate::{
@@ -18,6 +19,9 @@ pub(super) static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(includ
 
 /// Redis adds a TTL to the time of day; this many milliseconds (100 years) cannot overflow that.
 const TTL_MS_MAX: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+
+/// Between the tags of one message; a tag's text has no line breaks.
+pub(super) const TAGS_APART: &str = "\n";
 
 /// The commands that load all scripts, for a server that has forgotten them.
 pub(super) fn load() -> Vec<Cmd> {
@@ -40,25 +44,40 @@ pub(super) fn load() -> Vec<Cmd> {
         .collect()
 }
 
-pub(super) fn begin(names: &Names, tag: &Tag, id: IntentId, lease: Duration) -> Cmd {
-    let mut call = on_tag(&BEGIN, names, tag);
-    call.arg(names.bus()).arg(tag.as_str()).arg(id).arg(millis(lease));
+/// Tags that one script looks after: a server that runs a script does nothing else meanwhile.
+const TAGS_PER_SCRIPT: usize = 16;
+
+/// Groups of tags that one script can have: those of one hash slot, which in a cluster is one tag.
+pub(super) fn groups(tags: &[Tag], is_single: bool) -> std::slice::Chunks<'_, Tag> {
+    tags.chunks(if is_single { TAGS_PER_SCRIPT } else { 1 })
+}
+
+/// Replies with a list, as [`end`] and [`capture`].
+pub(super) fn begin(names: &Names, tags: &[Tag], id: IntentId, lease: Duration) -> Cmd {
+    let mut call = on_tags(&BEGIN, names, tags);
+    let texts: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+    call.arg(names.bus()).arg(texts.join(TAGS_APART)).arg(id).arg(millis(lease));
     call
 }
 
-pub(super) fn end(names: &Names, tag: &Tag, id: IntentId, end: EndWith) -> Cmd {
-    let mut call = on_tag(&END, names, tag);
-    call.arg(names.bus()).arg(tag.as_str()).arg(id);
+pub(super) fn end(names: &Names, tags: &[Tag], id: IntentId, end: EndWith) -> Cmd {
+    let mut call = on_tags(&END, names, tags);
+    call.arg(names.bus()).arg(id);
     match end {
         EndWith::Absent => call.arg("").arg(""),
         EndWith::Version { version, ttl } => call.arg(version).arg(millis(ttl)),
     };
+    for tag in tags {
+        call.arg(tag.as_str());
+    }
     call
 }
 
-pub(super) fn capture(names: &Names, tag: &Tag, version: u64, ttl: Duration) -> Cmd {
-    let mut call = on_tag(&CAPTURE, names, tag);
-    call.arg(version).arg(millis(ttl));
+/// Each tag that has no version gets one of its own.
+pub(super) fn capture(names: &Names, tags: &[Tag], ttl: Duration) -> Cmd {
+    let mut call = on_tags(&CAPTURE, names, tags);
+    call.arg(millis(ttl));
+    tags.iter().for_each(|_| _ = call.arg(rand::rng().random_range(1..=u64::MAX)));
     call
 }
 
@@ -80,8 +99,10 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(rounded_up).unwrap_or(u64::MAX).clamp(1, TTL_MS_MAX)
 }
 
-fn on_tag(script: &Script, names: &Names, tag: &Tag) -> Cmd {
+fn on_tags(script: &Script, names: &Names, tags: &[Tag]) -> Cmd {
     let mut call = cmd("EVALSHA");
-    call.arg(script.get_hash()).arg(2).arg(names.tag(tag)).arg(names.intents(tag));
+    call.arg(script.get_hash()).arg(2 * tags.len());
+    tags.iter().for_each(|tag| _ = call.arg(names.tag(tag)));
+    tags.iter().for_each(|tag| _ = call.arg(names.intents(tag)));
     call
 }

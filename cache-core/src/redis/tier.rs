@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use rand::Rng;
 use redis::{Cmd, FromRedisValue, Value, cmd, from_redis_value};
 
 use crate::{
@@ -24,9 +23,16 @@ pub(super) struct RedisTier {
 
 impl RedisTier {
     async fn fetch(&self, keys: &[&str], tags: &[Tag]) -> Result<Fetched, Error> {
-        let entries = keys.iter().map(|key| get(self.names.entry(key))).collect();
-        let states = tags.iter().map(|tag| get(self.names.tag(tag))).collect();
-        let mut replies = self.link.ask("fetch entries", [entries, states]).await?.into_iter();
+        let entries = keys.iter().map(|key| self.names.entry(key));
+        let states = tags.iter().map(|tag| self.names.tag(tag));
+        let mut replies = if keys.len() + tags.len() > 1 && self.link.is_single() {
+            let mut all = cmd("MGET");
+            entries.chain(states).for_each(|name| _ = all.arg(name));
+            let replies = self.link.ask("fetch entries", [vec![all]]).await?;
+            of_groups("fetch entries", replies.into_iter(), keys.len() + tags.len())?.into_iter()
+        } else {
+            self.link.ask("fetch entries", [entries.map(get).collect(), states.map(get).collect()]).await?.into_iter()
+        };
         let entries = replies.by_ref().take(keys.len()).map(|reply| read("fetch entries", reply));
         let entries = entries.collect::<Result<_, _>>()?;
         let states = replies.map(|reply| state("fetch tags", reply)).collect::<Result<_, _>>()?;
@@ -34,14 +40,13 @@ impl RedisTier {
     }
 
     async fn capture(&self, tags: &[Tag], ttl: Duration, locks: &[LockRequest<'_>]) -> Result<Captured, Error> {
-        let versions = tags
-            .iter()
-            .map(|tag| scripts::capture(&self.names, tag, rand::rng().random_range(1..=u64::MAX), ttl))
-            .collect();
+        let groups = self.groups(tags);
+        let trips = groups.len();
+        let versions = groups.map(|tags| scripts::capture(&self.names, tags, ttl)).collect();
         let attempts = locks.iter().map(|lock| scripts::lock(&self.names, lock)).collect();
         let mut replies = self.link.ask("capture versions", [versions, attempts]).await?.into_iter();
-        let states = replies.by_ref().take(tags.len()).map(|reply| state("capture versions", reply));
-        let states = states.collect::<Result<_, _>>()?;
+        let states = of_groups("capture versions", replies.by_ref().take(trips), tags.len())?;
+        let states = states.into_iter().map(|reply| state("capture versions", reply)).collect::<Result<_, _>>()?;
         Ok(Captured { states, locks: replies.map(|reply| reply != Value::Nil).collect() })
     }
 
@@ -64,21 +69,26 @@ impl RedisTier {
     }
 
     async fn begin(&self, tags: &[Tag], id: IntentId, lease: Duration) -> Result<Vec<bool>, Error> {
-        let begins = tags.iter().map(|tag| scripts::begin(&self.names, tag, id, lease)).collect();
+        let begins = self.groups(tags).map(|tags| scripts::begin(&self.names, tags, id, lease)).collect();
         let replies = self.link.ask("begin an intent", [begins]).await?;
+        let replies = of_groups("begin an intent", replies.into_iter(), tags.len())?;
         replies.into_iter().map(|reply| read::<i64>("begin an intent", reply).map(|held| held == 1)).collect()
     }
 
     async fn end(&self, tags: &[Tag], id: IntentId, end: EndWith) -> Result<Vec<Ended>, Error> {
-        let ends = tags.iter().map(|tag| scripts::end(&self.names, tag, id, end)).collect();
+        let ends = self.groups(tags).map(|tags| scripts::end(&self.names, tags, id, end)).collect();
         let replies = self.link.ask("end an intent", [ends]).await?;
-        replies
+        of_groups("end an intent", replies.into_iter(), tags.len())?
             .into_iter()
             .map(|reply| match read::<i64>("end an intent", reply)? {
                 0 => Ok(Ended::Expired),
                 held => Ok(Ended::Held { stored: held == 2 }),
             })
             .collect()
+    }
+
+    fn groups<'a>(&self, tags: &'a [Tag]) -> std::slice::Chunks<'a, Tag> {
+        scripts::groups(tags, self.link.is_single())
     }
 
     async fn remove(&self, keys: &[&str]) -> Result<u64, Error> {
@@ -152,6 +162,16 @@ impl RedisTier {
 
 fn get(name: String) -> Cmd {
     cmd("GET").arg(name).take()
+}
+
+/// The replies of all groups in one list of `count`.
+fn of_groups(action: &'static str, groups: impl Iterator<Item = Value>, count: usize) -> Result<Vec<Value>, Error> {
+    let mut all = Vec::with_capacity(count);
+    for group in groups {
+        let Value::Array(mut replies) = group else { return Err(strange(action, "no list")) };
+        all.append(&mut replies);
+    }
+    if all.len() == count { Ok(all) } else { Err(strange(action, "a list of another length")) }
 }
 
 fn state(action: &'static str, reply: Value) -> Result<TagState, Error> {

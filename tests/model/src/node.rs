@@ -25,7 +25,7 @@ impl State {
         let at_home = |who: usize| usize::from(rules.home[who]) == node;
         rules.has(Rule::Pins)
             && rules.has(Rule::Intent)
-            && self.writers.iter().enumerate().any(|(who, writer)| at_home(who) && writer.is_writing())
+            && self.writers.iter().enumerate().any(|(who, writer)| at_home(who) && writer.is_pinning())
     }
 
     /// Marks the node's cell unverified, and every request of the node as older than that.

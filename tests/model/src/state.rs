@@ -107,6 +107,8 @@ pub(super) enum Phase {
     Begun,
     /// The database has committed, or rolled back (then the value is 0).
     Committed,
+    /// The writer was told that it is done, while the end of its intent is on its way.
+    Told,
     /// The writer was told "deferred"; the end is retried.
     Deferred,
     Done,
@@ -129,7 +131,12 @@ impl Writer {
 
     /// Whether a write of this writer is in the air.
     pub(super) fn is_writing(&self) -> bool {
-        matches!(self.phase, Phase::Begun | Phase::Committed | Phase::Deferred)
+        matches!(self.phase, Phase::Begun | Phase::Committed | Phase::Told | Phase::Deferred)
+    }
+
+    /// Whether its node treats the tag as pending by itself: from the begin until the writer is told, and while the end is retried.
+    pub(super) fn is_pinning(&self) -> bool {
+        self.is_writing() && self.phase != Phase::Told
     }
 }
 

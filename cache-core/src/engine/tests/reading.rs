@@ -1,6 +1,7 @@
 //! Hits, misses, times to live and sharing.
 
 use super::*;
+use crate::memory::Call;
 
 #[tokio::test]
 async fn one_process_needs_no_redis() {
@@ -35,6 +36,21 @@ async fn a_write_on_one_node_is_read_on_the_other() {
     a.write(&db, 1).await;
     assert_eq!((a.read(&db).await, b.read(&db).await), (1, 1));
     assert_eq!(db.queries(), 2, "the second reader found what the first had filled");
+}
+
+#[tokio::test]
+async fn a_copy_that_was_made_stale_is_replaced_in_one_round_trip() {
+    let (store, clock, db) = shared();
+    let (a, b) = (Node::on(&store, &clock).await, Node::on(&store, &clock).await);
+    a.read(&db).await;
+    b.read(&db).await;
+    clock.advance(Duration::from_millis(1));
+    a.write(&db, 1).await;
+    a.read(&db).await;
+    let before = b.memory.calls(Call::Fetch);
+    assert_eq!(b.read(&db).await, 1);
+    assert_eq!(b.memory.calls(Call::Fetch) - before, 1, "the entry comes with the state of the tag");
+    assert_eq!((db.queries(), b.cache.stats().hits_remote), (2, 2));
 }
 
 #[tokio::test]

@@ -112,6 +112,8 @@ pub(super) enum ChangeKind {
 pub(super) struct LookSource {
     pub(super) table: String,
     pub(super) condition: Vec<Piece>,
+    /// The names of the columns that `RETURNING` shows of each row, in their order; `None` for what is more than a column.
+    pub(super) returning: Vec<Option<String>>,
 }
 
 /// A piece of SQL.

@@ -15,7 +15,7 @@ use sqlparser::{
 use super::{
     facts::{Change, ChangeKind, Facts, LookSource, PointRead, Write},
     lex::{self, Lexed},
-    predicate::{self, Scope},
+    predicate::{self, Scope, name_of},
     walk::{Walk, table_of},
 };
 
@@ -192,7 +192,7 @@ fn is_plain_expr(expr: &Expr) -> bool {
 
 /// The table and the condition of a simple statement, as text.
 fn look_source(statement: &Statement, tokens: &[TokenWithSpan]) -> Option<LookSource> {
-    let table = match statement {
+    let (table, returning) = match statement {
         Statement::Update(update)
             if update.from.is_none()
                 && update.or.is_none()
@@ -200,7 +200,7 @@ fn look_source(statement: &Statement, tokens: &[TokenWithSpan]) -> Option<LookSo
                 && update.order_by.is_empty()
                 && update.selection.is_some() =>
         {
-            &update.table
+            (&update.table, &update.returning)
         }
         Statement::Delete(delete)
             if delete.using.is_none()
@@ -211,7 +211,7 @@ fn look_source(statement: &Statement, tokens: &[TokenWithSpan]) -> Option<LookSo
         {
             let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
             let [table] = from.as_slice() else { return None };
-            table
+            (table, &delete.returning)
         }
         _ => return None,
     };
@@ -219,5 +219,18 @@ fn look_source(statement: &Statement, tokens: &[TokenWithSpan]) -> Option<LookSo
     if !table.joins.is_empty() {
         return None;
     }
-    Some(LookSource { table: table.to_string(), condition: lex::condition(tokens)? })
+    let returning = returning.iter().flatten().map(returned_column).collect();
+    Some(LookSource { table: table.to_string(), condition: lex::condition(tokens)?, returning })
+}
+
+/// In PostgreSQL 18 `old` and `new` are no tables, and `new` shows nothing of a deleted row.
+fn returned_column(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name_of(name)),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(path)) => match path.as_slice() {
+            [table, name] if !["old", "new"].contains(&name_of(table).as_str()) => Some(name_of(name)),
+            _ => None,
+        },
+        _ => None,
+    }
 }

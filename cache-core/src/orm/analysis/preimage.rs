@@ -32,6 +32,8 @@ pub(crate) struct Preimage {
     change: Change,
     values: Option<Values>,
     coarse: Vec<Tag>,
+    /// Where the rows that the write itself returns show the same columns.
+    told: Option<Vec<usize>>,
 }
 
 /// The canonical values of one row, in the order of the columns asked for.
@@ -56,6 +58,22 @@ impl Preimage {
     /// What the write makes stale if these are the rows that it writes.
     pub(crate) fn tags(&self, rows: &[QueryResult]) -> Vec<Tag> {
         let rows: Option<Vec<_>> = rows.iter().map(|row| self.stored(row)).collect();
+        rows.map_or_else(|| self.coarse(), |rows| self.tags_of(&rows))
+    }
+
+    /// Whether the write itself returns what a look would show: the keys and index values of every row it writes, as they were before and
+    /// are after, since it assigns none of them.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// What the write makes stale if these are the rows that it has returned.
+    pub(crate) fn tags_told(&self, rows: &[QueryResult]) -> Vec<Tag> {
+        let Some(places) = &self.told else { return self.coarse() };
+        let stored = |row: &QueryResult| {
+            places.iter().zip(&self.columns).map(|(at, column)| whole_number(row, *at, column.class)).collect()
+        };
+        let rows: Option<Vec<StoredRow>> = rows.iter().map(stored).collect();
         rows.map_or_else(|| self.coarse(), |rows| self.tags_of(&rows))
     }
 
@@ -127,7 +145,9 @@ impl Analysis {
                 columns.push(column.clone());
             }
         }
+        let told = told(&columns, &change.kind, &source.returning);
         Some(Preimage {
+            told,
             statement: select(self.backend, &columns, source, values)?,
             columns,
             info: info.clone(),
@@ -137,6 +157,34 @@ impl Analysis {
             coarse: coarse.to_vec(),
         })
     }
+}
+
+/// Where the statement's own `RETURNING` shows these columns as they were before it.
+fn told(columns: &[ColumnInfo], kind: &ChangeKind, returning: &[Option<String>]) -> Option<Vec<usize>> {
+    let place = |column: &ColumnInfo| {
+        let is_assigned = match kind {
+            ChangeKind::Delete => false,
+            // An empty name is one that could not be read; the others are SQLite's for an integer key.
+            ChangeKind::Update(set) => {
+                set.iter().any(|(name, _)| column.is(name) || matches!(name.as_str(), "" | "rowid" | "oid" | "_rowid_"))
+            }
+            ChangeKind::Any => true,
+        };
+        // Only of whole numbers what the driver hands out is known to be what a look would ask for.
+        let is_plain = matches!(column.class, ColumnClass::Int { .. });
+        let at = returning.iter().position(|name| name.as_deref().is_some_and(|name| column.is(name)));
+        at.filter(|_| is_plain && !is_assigned)
+    };
+    columns.iter().map(place).collect()
+}
+
+/// A column of the row, in whichever of its widths the driver hands it out.
+fn whole_number(row: &QueryResult, at: usize, class: ColumnClass) -> Option<Canonical> {
+    let value = (row.try_get_by_index::<Option<i64>>(at))
+        .or_else(|_| row.try_get_by_index::<Option<i32>>(at).map(|value| value.map(i64::from)))
+        .or_else(|_| row.try_get_by_index::<Option<i16>>(at).map(|value| value.map(i64::from)))
+        .or_else(|_| row.try_get_by_index::<Option<u32>>(at).map(|value| value.map(i64::from)));
+    Some(values::of_value(class, &Value::BigInt(value.ok()?)))
 }
 
 fn select(

@@ -13,7 +13,10 @@ use sea_orm_cache::{
     Cache, CachedConnection, Clock,
 };
 
-use super::{entities::user, shop::Shop};
+use super::{
+    entities::user,
+    shop::{Shop, fill},
+};
 
 async fn open() -> (Shop, Arc<MemoryNode>) {
     let node = MemoryStore::shared(Clock::system()).node();
@@ -24,6 +27,13 @@ async fn open() -> (Shop, Arc<MemoryNode>) {
 async fn rename(db: CachedConnection) {
     let model = user::ActiveModel { id: Unchanged(1), name: Set("new".into()), ..Default::default() };
     let _cancelled = model.update(&db).await;
+}
+
+/// Lets what runs in the background get on.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn name(shop: &Shop) -> String {
@@ -43,17 +53,32 @@ async fn cancelled_before_the_statement_was_sent_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn cancelled_after_the_statement_the_write_counts() {
+async fn a_write_does_not_wait_for_the_end_of_its_intent() {
     let (shop, node) = open().await;
     let gate = node.hold(Call::End, Point::Before);
-    let writer = tokio::spawn(rename(shop.db.clone()));
+    rename(shop.db.clone()).await;
     gate.reached().await;
-    assert_eq!(shop.stale().await, ["users", "user 1"], "pending while it is in the air");
-    writer.abort();
-    assert!(writer.await.unwrap_err().is_cancelled());
-    drop(gate);
     assert_eq!(name(&shop).await, "new");
-    assert_eq!(shop.stale().await, ["users", "user 1"], "whoever ends the intent");
+    fill(&shop.cache).await;
+    assert_eq!(shop.stale().await, ["users", "user 1"], "pending until then: nothing is filled");
+    gate.open();
+    settle().await;
+    shop.fill().await;
+}
+
+#[tokio::test]
+async fn the_end_of_an_intent_that_nobody_waited_for_is_retried_until_it_lands() {
+    let (shop, node) = open().await;
+    let gate = node.hold(Call::End, Point::Before);
+    node.fail(Call::End, 1);
+    rename(shop.db.clone()).await;
+    gate.reached().await;
+    let deferred = shop.cache.stats().deferrals;
+    gate.open();
+    settle().await;
+    assert_eq!(shop.cache.stats().deferrals, deferred + 1);
+    shop.cache.close().await.unwrap();
+    assert_eq!(shop.cache.stats().deferred_tags, 0, "closing lands what waits");
 }
 
 #[tokio::test]
@@ -62,7 +87,7 @@ async fn a_commit_cancelled_on_the_way_counts_as_committed() {
     let txn = shop.db.begin().await.unwrap();
     user::ActiveModel { id: Unchanged(1), name: Set("new".into()), ..Default::default() }.update(&txn).await.unwrap();
     let gate = node.hold(Call::End, Point::Before);
-    let commit = tokio::spawn(txn.commit());
+    let commit = tokio::spawn(txn.commit_with_outcome());
     gate.reached().await;
     commit.abort();
     assert!(commit.await.unwrap_err().is_cancelled());
@@ -77,7 +102,7 @@ async fn a_commit_cancelled_before_it_was_sent_is_rolled_back() {
     let txn = shop.db.begin().await.unwrap();
     user::ActiveModel { id: Unchanged(1), name: Set("new".into()), ..Default::default() }.update(&txn).await.unwrap();
     let gate = node.hold(Call::Begin, Point::After);
-    let commit = tokio::spawn(txn.commit());
+    let commit = tokio::spawn(txn.commit_with_outcome());
     gate.reached().await;
     commit.abort();
     assert!(commit.await.unwrap_err().is_cancelled());

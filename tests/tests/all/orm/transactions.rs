@@ -6,8 +6,8 @@ use harness::Backend;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    ConnectionTrait, DbBackend, DbErr, EntityTrait, MockDatabase, QueryOrder, QueryTrait, StreamTrait,
-    TransactionError, TransactionTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, MockDatabase, QueryFilter, QueryOrder, QueryTrait,
+    StreamTrait, TransactionError, TransactionTrait,
     sea_query::Expr,
 };
 use sea_orm_cache::{Cache, Tag};
@@ -174,6 +174,36 @@ async fn look_inside(backend: Backend) {
     post::ActiveModel { id: Unchanged(1), user_id: Set(2), ..Default::default() }.update(&txn).await.unwrap();
     txn.commit().await.unwrap();
     assert_eq!(shop.stale().await, ["posts", "post 1", "posts of 1", "posts of 2"]);
+    shop.fill().await;
+
+    // Some databases return what a look would show.
+    let txn = shop.db.begin().await.unwrap();
+    for id in [1, 3] {
+        post::ActiveModel { id: Unchanged(id), title: Set("x".into()), ..Default::default() }
+            .update(&txn)
+            .await
+            .unwrap();
+    }
+    txn.commit().await.unwrap();
+    assert_eq!(shop.stale().await, ["posts", "post 1", "post 3", "posts of 2"]);
+    shop.fill().await;
+
+    // One look after the other, and one in a savepoint that is undone.
+    let txn = shop.db.begin().await.unwrap();
+    let set_title = |id: i32| {
+        let update = post::Entity::update_many().col_expr(post::Column::Title, Expr::value("y"));
+        update.filter(post::Column::Id.eq(id))
+    };
+    for id in [1, 3] {
+        assert_eq!(set_title(id).exec(&txn).await.unwrap().rows_affected, 1);
+        let nested = txn.begin().await.unwrap();
+        assert_eq!(set_title(2).exec(&nested).await.unwrap().rows_affected, 1);
+        nested.rollback().await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    assert_eq!(shop.stale().await, ["posts", "post 1", "post 3", "posts of 2"]);
+    let titles = post::Entity::find().order_by_asc(post::Column::Id).all(shop.db.inner()).await.unwrap();
+    assert_eq!(titles.into_iter().map(|post| post.title).collect::<Vec<_>>(), ["y", "title", "y"]);
     shop.fill().await;
 
     // A stream inside cannot look first: nothing of the table is spared.

@@ -85,6 +85,8 @@ const RIGHTS: &[&str] = &[
     "+pexpire",
     "+scan",
     "+time",
+    "+mget",
+    "+exists",
     "+zadd",
     "+zrem",
     "+zcard",

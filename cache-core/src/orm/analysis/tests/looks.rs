@@ -96,3 +96,31 @@ fn there_is_no_look_where_it_would_not_help_or_not_be_the_same_rows() {
     let unbound = analyze(DbBackend::Sqlite, "DELETE FROM post WHERE title = ?").write_with(&registry(), None);
     assert!(unbound.preimage.is_none(), "a value is missing");
 }
+
+#[test]
+fn a_statement_that_returns_the_rows_as_they_were_tells_what_a_look_would_show() {
+    let told = |backend, sql: &str| plan(backend, sql, &[]).preimage.map(|look| look.is_told());
+    for backend in [DbBackend::Postgres, DbBackend::Sqlite] {
+        for (sql, expected) in [
+            ("UPDATE post SET title = 'x' WHERE id = 7 RETURNING id, author_id", true),
+            (r#"UPDATE post SET title = 'x' WHERE title = 'y' RETURNING "title", "post"."author_id", "Id""#, true),
+            ("DELETE FROM post WHERE title = 'x' RETURNING author_id, id", true),
+            ("UPDATE post SET author_id = 4 WHERE id = 7 RETURNING id, author_id", false),
+            ("UPDATE post SET id = 8 WHERE title = 'x' RETURNING id, author_id", false),
+            ("UPDATE post SET title = 'x' WHERE id = 7 RETURNING id", false),
+            ("UPDATE post SET title = 'x' WHERE id = 7 RETURNING *", false),
+            ("UPDATE post SET title = 'x' WHERE id = 7 RETURNING id, 3 AS author_id", false),
+            ("DELETE FROM post WHERE title = 'x' RETURNING new.id, new.author_id", false),
+            // Text comes from a driver in more than one spelling of equal values.
+            (r#"DELETE FROM "user" WHERE name = 'x' RETURNING id, city"#, false),
+            ("UPDATE post SET title = 'x' WHERE id = 7", false),
+        ] {
+            assert_eq!(told(backend, sql), Some(expected), "{backend:?}: {sql}");
+        }
+    }
+    assert_eq!(
+        told(DbBackend::Sqlite, "UPDATE post SET rowid = 8 WHERE id = 7 RETURNING id, author_id"),
+        Some(false),
+        "another name of the key"
+    );
+}
