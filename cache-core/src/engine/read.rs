@@ -292,9 +292,7 @@ impl Engine {
         Fut: Future<Output = Result<T, E>>,
     {
         match self.consider_remote(call.read, &call.policy, &entry.meta) {
-            Some(place) => {
-                Box::pin(self.refresh_in_front(call, Served { entry, counted: true }, place, loader)).await
-            }
+            Some(place) => Box::pin(self.refresh_in_front(call, Served { entry, counted: true }, place, loader)).await,
             None => Ok(value),
         }
     }
