@@ -42,7 +42,7 @@ const ENTRIES: &[Entry] = &[
     entry!("remote", notes, []),
     entry!("invalidate", []),
     entry!("write", notes, ["--writes", "60"]),
-    entry!("zipf", notes, ["--warm-up", "1", "--seconds", "5"]),
+    entry!("zipf", ["--warm-up", "1", "--seconds", "5"]),
     entry!("memory", []),
     entry!("compile", ["--rounds", "2"]),
     entry!("stampede", []),
