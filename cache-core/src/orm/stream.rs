@@ -14,7 +14,7 @@ use super::{
     observe::Plan,
     run::QueryAll,
     write,
-    writer::{Answer, Writer},
+    writer::{Landing, Writer},
 };
 
 /// The stream of a [`CachedConnection`](crate::CachedConnection).
@@ -73,7 +73,7 @@ impl CachedStream {
                 Ok(())
             };
             let result = writer.hold(&mut intent, sending).await.flatten();
-            let _outcome = writer.conclude(intent, &result, false, Vec::new(), Answer::NotAwaited).await;
+            let _outcome = writer.conclude(intent, &result, false, Vec::new(), Landing::NotAwaited).await;
             if let Err(error) = result {
                 let _unless_dropped = sender.send(Err(error)).await;
             }

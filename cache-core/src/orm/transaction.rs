@@ -21,7 +21,7 @@ use super::{
     observe::{Effect, Observed, Plan, Reads},
     run::Run,
     through::{Leaving, Through},
-    writer::{Answer, Writer},
+    writer::{Landing, Writer},
 };
 use crate::{
     cache::Cache,
@@ -153,7 +153,7 @@ impl CachedTransaction {
     /// [`WhenRemoteIsDown::Refuse`](crate::WhenRemoteIsDown::Refuse), when the remote tier cannot be reached: then the transaction
     /// is rolled back.
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.commit_awaiting(Answer::NotAwaited).await.map(|_| ())
+        self.commit_awaiting(Landing::NotAwaited).await.map(|_| ())
     }
 
     /// Commits, and tells whether the invalidation has reached the other nodes. Of a nested transaction, whose tags wait for the
@@ -163,10 +163,10 @@ impl CachedTransaction {
     ///
     /// Those of [`commit`](CachedTransaction::commit).
     pub async fn commit_with_outcome(self) -> Result<Invalidation, DbErr> {
-        self.commit_awaiting(Answer::Awaited).await
+        self.commit_awaiting(Landing::Awaited).await
     }
 
-    async fn commit_awaiting(self, answer: Answer) -> Result<Invalidation, DbErr> {
+    async fn commit_awaiting(self, landing: Landing) -> Result<Invalidation, DbErr> {
         let Self { inner, mut ledger, writer, whole } = self;
         if ledger.is_nested() {
             // Handed over when the ledger is dropped: also if the release fails, or is cancelled.
@@ -176,7 +176,7 @@ impl CachedTransaction {
         ledger.end();
         if ledger.is_nested() && (ledger.is_outlived() || whole.committed_early.load(Ordering::Acquire)) {
             // This may be what the driver takes for the end of the whole transaction.
-            return writer.commit(inner, ledger.to_vec_with_parents(), Vec::new(), answer).await;
+            return writer.commit(inner, ledger.to_vec_with_parents(), Vec::new(), landing).await;
         }
         let tags = ledger.to_vec();
         if ledger.is_nested() {
@@ -190,7 +190,7 @@ impl CachedTransaction {
         }
         let early = whole.committed_early.load(Ordering::Acquire);
         let written = if early { Vec::new() } else { ledger.puts().take() };
-        writer.commit(inner, tags, written, answer).await
+        writer.commit(inner, tags, written, landing).await
     }
 
     /// Rolls back: nothing that this transaction wrote is made stale.
@@ -360,7 +360,7 @@ impl CachedTransaction {
         self.whole.committed_early.store(true, Ordering::Release);
         let mut intent = self.writer.begin(self.ledger.to_vec_with_parents()).await?;
         let result = self.writer.hold(&mut intent, statement.run(&self.inner)).await?;
-        let _outcome = self.writer.conclude(intent, &result, false, Vec::new(), Answer::NotAwaited).await;
+        let _outcome = self.writer.conclude(intent, &result, false, Vec::new(), Landing::NotAwaited).await;
         result
     }
 

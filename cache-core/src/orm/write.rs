@@ -12,7 +12,7 @@ use super::{
     run::Run,
     tag_set::TagSet,
     through::{Leaving, Through},
-    writer::{Answer, Writer},
+    writer::{Landing, Writer},
 };
 use crate::{engine::Pending, tag::Tag};
 
@@ -58,13 +58,13 @@ pub(super) async fn with_intent<R: Run>(
             }
             _ => Vec::new(),
         };
-        let _outcome = writer.conclude(intent, &result, false, written, Answer::NotAwaited).await;
+        let _outcome = writer.conclude(intent, &result, false, written, Landing::NotAwaited).await;
         return result;
     }
     if transactional {
         return match in_transaction(db, statement).await {
             Ok((txn, output)) => {
-                let _outcome = writer.commit_with(txn, intent, Vec::new(), Answer::NotAwaited).await?;
+                let _outcome = writer.commit_with(txn, intent, Vec::new(), Landing::NotAwaited).await?;
                 Ok(output)
             }
             Err(error) => {
@@ -78,7 +78,7 @@ pub(super) async fn with_intent<R: Run>(
     let _recorded = outbox::record_alone(writer.cache(), db, &intent.all_tags()).await;
     let result = writer.hold(&mut intent, statement.run(db)).await?;
     let relayed = outbox::record_alone(writer.cache(), db, &intent.all_tags()).await;
-    let _outcome = writer.conclude(intent, &result, relayed, Vec::new(), Answer::NotAwaited).await;
+    let _outcome = writer.conclude(intent, &result, relayed, Vec::new(), Landing::NotAwaited).await;
     result
 }
 
@@ -134,7 +134,7 @@ async fn commit_written<R: Run>(
     output: R::Output,
 ) -> Result<R::Output, DbErr> {
     let written = leaving.map(|leaving| leaving.written(writer.cache(), R::rows(&output))).unwrap_or_default();
-    let _outcome = writer.commit(txn, tags.to_vec(), written, Answer::NotAwaited).await?;
+    let _outcome = writer.commit(txn, tags.to_vec(), written, Landing::NotAwaited).await?;
     Ok(output)
 }
 

@@ -14,7 +14,7 @@ use crate::{
 
 /// Whether the caller of a write waits for the remote tier's answer to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Landing {
     /// It wants to know the outcome.
     Awaited,
     /// The tags are pending until the answer comes: nobody is served anything stale meanwhile.
@@ -55,12 +55,12 @@ impl Writer {
         txn: DatabaseTransaction,
         mut tags: Vec<Tag>,
         written: Vec<Written>,
-        answer: Answer,
+        landing: Landing,
     ) -> Result<Invalidation, DbErr> {
         // Rows whose keys the database has chosen are known by now, and nobody else can write them before the commit.
         tags.extend(written.iter().flat_map(Written::uncaptured).cloned());
         match self.begin(tags).await {
-            Ok(intent) => self.commit_with(txn, intent, written, answer).await,
+            Ok(intent) => self.commit_with(txn, intent, written, landing).await,
             Err(refusal) => {
                 txn.rollback().await?;
                 Err(refusal)
@@ -74,7 +74,7 @@ impl Writer {
         txn: DatabaseTransaction,
         mut intent: Pending,
         written: Vec<Written>,
-        answer: Answer,
+        landing: Landing,
     ) -> Result<Invalidation, DbErr> {
         let relayed = if self.needs_outbox(&intent) {
             match outbox::record(&self.cache, &txn, &intent.all_tags()).await {
@@ -89,7 +89,7 @@ impl Writer {
             false
         };
         let result = self.hold(&mut intent, txn.commit()).await?;
-        let outcome = self.conclude(intent, &result, relayed, written, answer).await;
+        let outcome = self.conclude(intent, &result, relayed, written, landing).await;
         result.map(|()| outcome)
     }
 
@@ -107,14 +107,14 @@ impl Writer {
         result: &Result<T, DbErr>,
         relayed: bool,
         written: Vec<Written>,
-        answer: Answer,
+        landing: Landing,
     ) -> Invalidation {
         if result.as_ref().is_err_and(|error| !is_answer(error)) {
             drop(intent);
             return Invalidation::Deferred;
         }
         let written = if result.is_ok() { written } else { Vec::new() };
-        if written.is_empty() && !relayed && answer == Answer::NotAwaited {
+        if written.is_empty() && !relayed && landing == Landing::NotAwaited {
             intent.finish_soon().await;
             return Invalidation::Deferred;
         }
