@@ -1,5 +1,7 @@
 //! What the engine asks of a remote tier and of a bus.
 
+mod around;
+pub mod journal;
 pub mod toolkit;
 
 use std::{sync::Arc, time::Duration};
@@ -8,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{error::Error, tag::Tag};
 
-pub mod journal;
+pub use self::around::{Around, Request};
 
 /// The state of a tag in the remote tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

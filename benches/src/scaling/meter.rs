@@ -1,19 +1,13 @@
 //! A remote tier and a bus that count what passes through them.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use futures_util::future::BoxFuture;
 use sea_orm_cache::{
-    __testing::{
-        Bus, BusListener, Captured, EndWith, Ended, Fetched, IntentId, LockRequest, LockToken, RemoteTier, ScanCursor,
-        ScanPage, StoreRequest,
-    },
+    __testing::{Around, Bus, BusListener, RemoteTier, Request},
     Error, Tag,
 };
 
@@ -57,6 +51,10 @@ impl Counts {
     }
 }
 
+fn lengths(keys: &[&str]) -> usize {
+    keys.iter().map(|key| key.len()).sum()
+}
+
 fn texts(tags: &[Tag]) -> usize {
     tags.iter().map(|tag| tag.as_str().len()).sum()
 }
@@ -73,78 +71,34 @@ impl Meter {
     }
 }
 
-impl RemoteTier for Meter {
-    fn fetch<'a>(&'a self, keys: &'a [&'a str], tags: &'a [Tag]) -> BoxFuture<'a, Result<Fetched, Error>> {
-        self.counts.request(keys.iter().map(|key| key.len()).sum::<usize>() + texts(tags));
-        self.tier.fetch(keys, tags)
+/// The text in a request.
+fn bytes(request: Request<'_>) -> usize {
+    match request {
+        Request::Fetch { keys, tags } => lengths(keys) + texts(tags),
+        Request::Capture { tags, locks } => texts(tags) + locks.iter().map(|lock| lock.key.len() + 8).sum::<usize>(),
+        Request::Store(entries) => entries.iter().map(|entry| entry.key.len() + entry.bytes.len()).sum(),
+        Request::Unlock(key) => key.len() + 8,
+        Request::Begin(tags) | Request::End(tags) => texts(tags) + 16 * tags.len(),
+        Request::Remove(keys) => lengths(keys),
+        Request::Scan(text) | Request::Ttl(text) => text.len(),
+        Request::Advise => 0,
+    }
+}
+
+impl Around for Meter {
+    fn inner(&self) -> &dyn RemoteTier {
+        &*self.tier
     }
 
-    fn capture<'a>(
+    fn pass<'a, T: Send + 'a>(
         &'a self,
-        tags: &'a [Tag],
-        ttl: Duration,
-        locks: &'a [LockRequest<'a>],
-    ) -> BoxFuture<'a, Result<Captured, Error>> {
-        self.counts.request(texts(tags) + locks.iter().map(|lock| lock.key.len() + 8).sum::<usize>());
-        self.tier.capture(tags, ttl, locks)
-    }
-
-    fn store<'a>(&'a self, entries: &'a [StoreRequest<'a>]) -> BoxFuture<'a, Result<(), Error>> {
-        self.counts.request(entries.iter().map(|entry| entry.key.len() + entry.bytes.len()).sum());
-        self.tier.store(entries)
-    }
-
-    fn unlock<'a>(&'a self, key: &'a str, token: LockToken) -> BoxFuture<'a, Result<(), Error>> {
-        self.counts.request(key.len() + 8);
-        self.tier.unlock(key, token)
-    }
-
-    fn begin_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        lease: Duration,
-    ) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
-        self.counts.request(texts(tags) + 16 * tags.len());
-        self.tier.begin_intent(tags, id, lease)
-    }
-
-    fn end_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        end: EndWith,
-    ) -> BoxFuture<'a, Result<Vec<Ended>, Error>> {
-        self.counts.request(texts(tags) + 16 * tags.len());
-        self.tier.end_intent(tags, id, end)
-    }
-
-    fn remove<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {
-        self.counts.request(keys.iter().map(|key| key.len()).sum());
-        self.tier.remove(keys)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        pattern: &'a str,
-        from: Option<ScanCursor>,
-        count: usize,
-    ) -> BoxFuture<'a, Result<ScanPage, Error>> {
-        self.counts.request(pattern.len());
-        self.tier.scan(pattern, from, count)
-    }
-
-    fn ttl<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
-        self.counts.request(key.len());
-        self.tier.ttl(key)
-    }
-
-    fn advise(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
-        self.tier.advise()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.tier.is_shared()
+        request: Request<'a>,
+        reply: BoxFuture<'a, Result<T, Error>>,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        if !matches!(request, Request::Advise) {
+            self.counts.request(bytes(request));
+        }
+        reply
     }
 }
 

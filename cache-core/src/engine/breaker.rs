@@ -13,11 +13,7 @@ use futures_util::future::BoxFuture;
 use crate::{
     clock::{Clock, Moment},
     error::{Error, ErrorKind},
-    ports::{
-        Captured, EndWith, Ended, Fetched, IntentId, LockRequest, LockToken, RemoteTier, ScanCursor, ScanPage,
-        StoreRequest, journal::Journal,
-    },
-    tag::Tag,
+    ports::{Around, RemoteTier, Request},
 };
 
 /// Failures in a row that open the breaker.
@@ -92,73 +88,16 @@ impl Breaker {
     }
 }
 
-impl RemoteTier for Breaker {
-    fn fetch<'a>(&'a self, keys: &'a [&'a str], tags: &'a [Tag]) -> BoxFuture<'a, Result<Fetched, Error>> {
-        Box::pin(self.guard(self.inner.fetch(keys, tags)))
+impl Around for Breaker {
+    fn inner(&self) -> &dyn RemoteTier {
+        &*self.inner
     }
 
-    fn capture<'a>(
+    fn pass<'a, T: Send + 'a>(
         &'a self,
-        tags: &'a [Tag],
-        ttl: Duration,
-        locks: &'a [LockRequest<'a>],
-    ) -> BoxFuture<'a, Result<Captured, Error>> {
-        Box::pin(self.guard(self.inner.capture(tags, ttl, locks)))
-    }
-
-    fn store<'a>(&'a self, entries: &'a [StoreRequest<'a>]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.guard(self.inner.store(entries)))
-    }
-
-    fn unlock<'a>(&'a self, key: &'a str, token: LockToken) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.guard(self.inner.unlock(key, token)))
-    }
-
-    fn begin_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        lease: Duration,
-    ) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
-        Box::pin(self.guard(self.inner.begin_intent(tags, id, lease)))
-    }
-
-    fn end_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        end: EndWith,
-    ) -> BoxFuture<'a, Result<Vec<Ended>, Error>> {
-        Box::pin(self.guard(self.inner.end_intent(tags, id, end)))
-    }
-
-    fn remove<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(self.guard(self.inner.remove(keys)))
-    }
-
-    fn scan<'a>(
-        &'a self,
-        pattern: &'a str,
-        from: Option<ScanCursor>,
-        count: usize,
-    ) -> BoxFuture<'a, Result<ScanPage, Error>> {
-        Box::pin(self.guard(self.inner.scan(pattern, from, count)))
-    }
-
-    fn ttl<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
-        Box::pin(self.guard(self.inner.ttl(key)))
-    }
-
-    fn advise(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
-        Box::pin(self.guard(self.inner.advise()))
-    }
-
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
-    }
-
-    /// Write-behind has a patience of its own.
-    fn journal(&self, name: &str, shards: u32) -> Option<Arc<dyn Journal>> {
-        self.inner.journal(name, shards)
+        _: Request<'a>,
+        reply: BoxFuture<'a, Result<T, Error>>,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        Box::pin(self.guard(reply))
     }
 }

@@ -1,6 +1,6 @@
 //! A remote tier whose requests are seen: each in a span, and measured.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tracing::Instrument;
@@ -8,11 +8,7 @@ use tracing::Instrument;
 use crate::{
     clock::Clock,
     error::Error,
-    ports::{
-        Captured, EndWith, Ended, Fetched, IntentId, LockRequest, LockToken, RemoteTier, ScanCursor, ScanPage,
-        StoreRequest,
-    },
-    tag::Tag,
+    ports::{Around, RemoteTier, Request},
     telemetry::spans,
 };
 
@@ -50,68 +46,31 @@ impl ObservedTier {
     }
 }
 
-impl RemoteTier for ObservedTier {
-    fn fetch<'a>(&'a self, keys: &'a [&'a str], tags: &'a [Tag]) -> BoxFuture<'a, Result<Fetched, Error>> {
-        Box::pin(self.see("fetch", self.inner.fetch(keys, tags)))
+impl Around for ObservedTier {
+    fn inner(&self) -> &dyn RemoteTier {
+        &*self.inner
     }
 
-    fn capture<'a>(
+    fn pass<'a, T: Send + 'a>(
         &'a self,
-        tags: &'a [Tag],
-        ttl: Duration,
-        locks: &'a [LockRequest<'a>],
-    ) -> BoxFuture<'a, Result<Captured, Error>> {
-        Box::pin(self.see("capture", self.inner.capture(tags, ttl, locks)))
+        request: Request<'a>,
+        reply: BoxFuture<'a, Result<T, Error>>,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        Box::pin(self.see(request.name(), reply))
     }
+}
 
-    fn store<'a>(&'a self, entries: &'a [StoreRequest<'a>]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.see("store", self.inner.store(entries)))
-    }
+#[cfg(all(test, feature = "redis"))]
+mod tests {
+    use super::*;
+    use crate::redis::{RedisSettings, connect};
 
-    fn unlock<'a>(&'a self, key: &'a str, token: LockToken) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.see("unlock", self.inner.unlock(key, token)))
-    }
-
-    fn begin_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        lease: Duration,
-    ) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
-        Box::pin(self.see("begin_intent", self.inner.begin_intent(tags, id, lease)))
-    }
-
-    fn end_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        end: EndWith,
-    ) -> BoxFuture<'a, Result<Vec<Ended>, Error>> {
-        Box::pin(self.see("end_intent", self.inner.end_intent(tags, id, end)))
-    }
-
-    fn remove<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(self.see("remove", self.inner.remove(keys)))
-    }
-
-    fn scan<'a>(
-        &'a self,
-        pattern: &'a str,
-        from: Option<ScanCursor>,
-        count: usize,
-    ) -> BoxFuture<'a, Result<ScanPage, Error>> {
-        Box::pin(self.see("scan", self.inner.scan(pattern, from, count)))
-    }
-
-    fn ttl<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
-        Box::pin(self.see("ttl", self.inner.ttl(key)))
-    }
-
-    fn advise(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
-        Box::pin(self.see("advise", self.inner.advise()))
-    }
-
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
+    #[tokio::test]
+    async fn write_behind_finds_its_journal_behind_what_observes_the_tier() {
+        let clock = Clock::system();
+        let connected = connect(&RedisSettings::new("redis://127.0.0.1"), &clock).unwrap();
+        assert!(connected.tier.journal("likes", 1).is_some());
+        let observed = ObservedTier::new(connected.tier, &clock, "cache");
+        assert!(observed.journal("likes", 1).is_some());
     }
 }

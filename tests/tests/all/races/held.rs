@@ -1,20 +1,14 @@
 //! A remote tier whose replies, and a bus whose messages, a test can keep back.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use futures_util::future::BoxFuture;
 use sea_orm_cache::{
-    __testing::{
-        Bus, BusListener, Captured, EndWith, Ended, Fetched, IntentId, LockRequest, LockToken, RemoteTier, ScanCursor,
-        ScanPage, StoreRequest,
-    },
-    Error, Tag,
+    __testing::{Around, Bus, BusListener, RemoteTier, Request},
+    Error,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -59,76 +53,28 @@ pub(crate) struct HeldTier {
     pub(crate) ends: Arc<ReplyGate>,
 }
 
-impl RemoteTier for HeldTier {
-    fn fetch<'a>(&'a self, keys: &'a [&'a str], tags: &'a [Tag]) -> BoxFuture<'a, Result<Fetched, Error>> {
-        Box::pin(async move {
-            let reply = self.tier.fetch(keys, tags).await;
-            self.gate.pass().await;
-            reply
-        })
+impl Around for HeldTier {
+    fn inner(&self) -> &dyn RemoteTier {
+        &*self.tier
     }
 
-    fn capture<'a>(
+    fn pass<'a, T: Send + 'a>(
         &'a self,
-        tags: &'a [Tag],
-        ttl: Duration,
-        locks: &'a [LockRequest<'a>],
-    ) -> BoxFuture<'a, Result<Captured, Error>> {
-        self.tier.capture(tags, ttl, locks)
-    }
-
-    fn store<'a>(&'a self, entries: &'a [StoreRequest<'a>]) -> BoxFuture<'a, Result<(), Error>> {
-        self.tier.store(entries)
-    }
-
-    fn unlock<'a>(&'a self, key: &'a str, token: LockToken) -> BoxFuture<'a, Result<(), Error>> {
-        self.tier.unlock(key, token)
-    }
-
-    fn begin_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        lease: Duration,
-    ) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
-        self.tier.begin_intent(tags, id, lease)
-    }
-
-    fn end_intent<'a>(
-        &'a self,
-        tags: &'a [Tag],
-        id: IntentId,
-        end: EndWith,
-    ) -> BoxFuture<'a, Result<Vec<Ended>, Error>> {
-        Box::pin(async move {
-            self.ends.pass().await;
-            self.tier.end_intent(tags, id, end).await
-        })
-    }
-
-    fn remove<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {
-        self.tier.remove(keys)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        pattern: &'a str,
-        from: Option<ScanCursor>,
-        count: usize,
-    ) -> BoxFuture<'a, Result<ScanPage, Error>> {
-        self.tier.scan(pattern, from, count)
-    }
-
-    fn ttl<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Duration>, Error>> {
-        self.tier.ttl(key)
-    }
-
-    fn advise(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
-        self.tier.advise()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.tier.is_shared()
+        request: Request<'a>,
+        reply: BoxFuture<'a, Result<T, Error>>,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        match request {
+            Request::Fetch { .. } => Box::pin(async move {
+                let reply = reply.await;
+                self.gate.pass().await;
+                reply
+            }),
+            Request::End(_) => Box::pin(async move {
+                self.ends.pass().await;
+                reply.await
+            }),
+            _ => reply,
+        }
     }
 }
 
