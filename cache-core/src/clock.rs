@@ -24,6 +24,7 @@ impl Moment {
 
     /// The moment `span` later.
     #[must_use]
+    #[inline]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(nanos(span)))
     }
@@ -107,6 +108,7 @@ impl Clock {
 
     /// A moment that is not before now, and at most 20 ms after it; several times cheaper than [`now`](Clock::now). Whoever asks
     /// whether something still holds may be told "no" that much too early, and never "yes" too late.
+    #[inline]
     pub(crate) fn soon(&self) -> Moment {
         match &self.0 {
             Kind::System { origin, coarse } => coarse.soon(*origin),
@@ -181,10 +183,12 @@ impl Coarse {
         Self { origin: Self::read(ClockId::Monotonic).saturating_sub(since) }
     }
 
+    #[inline]
     fn soon(self, _: Instant) -> Moment {
         Moment(Self::read(ClockId::MonotonicCoarse).saturating_sub(self.origin)).after(Self::LAG_MAX)
     }
 
+    #[inline]
     fn read(id: ClockId) -> u64 {
         let time = clock_gettime(id);
         let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));

@@ -1,5 +1,6 @@
 //! Keys: the arguments of a call, as canonical text.
 
+mod fingerprint;
 mod serializer;
 mod text;
 
@@ -11,6 +12,7 @@ use std::{fmt, ops::Deref};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::fingerprint::Fingerprint;
 use self::{serializer::KeySerializer, text::Text};
 use crate::error::{Error, ErrorKind};
 
@@ -19,7 +21,10 @@ const TEXT_BYTES_MAX: usize = 200;
 
 /// The key of an entry, such as `find_user:v1:[42]`. A thread uses the memory of its last key again.
 #[derive(Clone)]
-pub struct KeyText(Text);
+pub struct KeyText {
+    text: Text,
+    short: Option<Fingerprint>,
+}
 
 /// Makes a key from `prefix` and the arguments of a call, given as a tuple: `find_user:v1:` and `(42,)` make
 /// `find_user:v1:[42]`.
@@ -74,7 +79,7 @@ pub(crate) fn clean_prefix(prefix: &str) -> String {
 fn push_args<T: Serialize + ?Sized>(mut text: Text, prefix: &str, args: &T) -> Result<KeyText, Error> {
     let start = text.len();
     match args.serialize(&mut KeySerializer::new(&mut text)) {
-        Ok(()) => Ok(KeyText(digested(text, start))),
+        Ok(()) => Ok(KeyText { text: digested(text, start), short: Fingerprint::of_args(args) }),
         Err(error) => Err(unfit(prefix, error)),
     }
 }
@@ -95,7 +100,7 @@ pub(crate) fn plain_key(prefix: &str, text: &str) -> KeyText {
         out.push_str("\\");
     }
     out.push_escaped(text, None);
-    KeyText(digested(out, start))
+    KeyText { text: digested(out, start), short: None }
 }
 
 /// Replaces what follows `start` by its digest if it is too long.
@@ -120,7 +125,34 @@ impl KeyText {
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.text.as_str()
+    }
+}
+
+/// What names an entry.
+pub(crate) trait Key {
+    /// The whole key, without the namespace.
+    fn text(&self) -> &str;
+
+    /// A short form of the arguments that it was made of, if they have one.
+    fn short(&self) -> Option<Fingerprint> {
+        None
+    }
+}
+
+impl Key for KeyText {
+    fn text(&self) -> &str {
+        self
+    }
+
+    fn short(&self) -> Option<Fingerprint> {
+        self.short
+    }
+}
+
+impl Key for String {
+    fn text(&self) -> &str {
+        self
     }
 }
 

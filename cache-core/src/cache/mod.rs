@@ -1,6 +1,7 @@
 //! The cache as its users see it.
 
 mod builder;
+mod check;
 mod config;
 mod direct;
 mod installed;

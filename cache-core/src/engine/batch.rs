@@ -1,6 +1,6 @@
 //! Reads many keys of one function: what is missing is asked for together, loaded by one call, and stored together.
 
-use std::{collections::HashMap, future::Future, ops::Deref, sync::Arc};
+use std::{collections::HashMap, future::Future, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -12,15 +12,17 @@ use crate::{
         entry::StoredEntry,
         fill::{Captured, Fill, Made},
         flight::{Flight, Outcome, Role},
+        hit::Local,
         load::{Fallback, Lead, Loaded, Running},
         lookup::{Found, KEYS_PER_TRIP_MAX, Lookup, Sought},
         places::while_away,
-        read::{Call, Local, OVERTAKEN_MAX, Shared, WAIT_MAX},
+        read::{Call, OVERTAKEN_MAX, Shared, WAIT_MAX},
         refresh::Refreshing,
         scope::{LoadScope, ScopeOf},
         store::Parcel,
     },
     event::FillRefusal,
+    key::Key,
     policy::{Consistency, Policy},
     tag::Tag,
 };
@@ -69,13 +71,13 @@ impl Engine {
     ) -> Result<Vec<T>, E>
     where
         T: Clone + Default + Send + Sync + 'static,
-        K: Deref<Target = str>,
+        K: Key,
         D: Fn(usize) -> Deps,
         L: Fn(Vec<usize>, LoadScope) -> Fut,
         Fut: Future<Output = Result<Vec<T>, E>>,
     {
         let strict = self.is_strict(read);
-        let (mut answers, asked, copies) = self.at_hand(read, keys, strict);
+        let (mut answers, asked, copies) = self.all_at_hand(read, keys, strict);
         if !asked.is_empty() {
             // What is not all hits is boxed, so that the future of hits stays small.
             Box::pin(self.find_missing(asked, strict, &mut answers, &deps, &loader)).await?;
@@ -92,10 +94,10 @@ impl Engine {
     pub(crate) async fn peek_many<T, E, K>(self: &Arc<Self>, read: &Read<'_, T, E>, keys: &[K]) -> Vec<Option<T>>
     where
         T: Clone + Send + Sync + 'static,
-        K: Deref<Target = str>,
+        K: Key,
     {
         let strict = self.is_strict(read);
-        let (mut answers, asked, copies) = self.at_hand(read, keys, strict);
+        let (mut answers, asked, copies) = self.all_at_hand(read, keys, strict);
         let policy = self.policy_of(read);
         let trust_cells = !strict && self.lease.holds(self.clock.now());
         let how = Lookup { policy: &policy, cells: &[], trust_cells, flight: None, past_local: false };
@@ -126,7 +128,7 @@ impl Engine {
     ) -> Result<Vec<T>, E>
     where
         T: Clone + Default + Send + Sync + 'static,
-        K: Deref<Target = str>,
+        K: Key,
         D: Fn(usize) -> Deps,
         L: Fn(Vec<usize>, LoadScope) -> Fut,
         Fut: Future<Output = Result<Vec<T>, E>>,
@@ -141,7 +143,7 @@ impl Engine {
     /// What the request scope and process memory answer; what is left to ask for, each key once; and the places of keys that
     /// occur again, with the first place of each.
     #[allow(clippy::type_complexity)]
-    fn at_hand<'a, T, E, K>(
+    fn all_at_hand<'a, T, E, K>(
         self: &Arc<Self>,
         read: &Read<'a, T, E>,
         keys: &'a [K],
@@ -149,7 +151,7 @@ impl Engine {
     ) -> (Answers<T>, Vec<Asked<'a, T, E>>, Vec<(usize, usize)>)
     where
         T: Clone + Send + Sync + 'static,
-        K: Deref<Target = str>,
+        K: Key,
     {
         let mut answers = Answers(Vec::with_capacity(keys.len()));
         let mut asked: Vec<Asked<'a, T, E>> = Vec::new();
@@ -167,10 +169,10 @@ impl Engine {
                 Local::Nothing => None,
             };
             answers.0.push(None);
-            match first.get(&**key) {
+            match first.get(key.text()) {
                 Some(first) => copies.push((at, *first)),
                 None => {
-                    first.insert(key, at);
+                    first.insert(key.text(), at);
                     asked.push(Asked { at, read, due });
                 }
             }

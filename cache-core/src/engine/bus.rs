@@ -84,6 +84,7 @@ impl BusListener for Listener {
                 engine.lease.renew_for_ever();
             } else {
                 engine.heard_since.store(engine.clock.now().to_nanos(), Ordering::Release);
+                engine.changes.note();
             }
             engine.subscribed.send_replace(true);
             engine.tell(&Event::BusJoined);

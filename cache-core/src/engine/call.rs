@@ -5,7 +5,13 @@ use std::{any::Any, sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use smallvec::SmallVec;
 
-use crate::{envelope::Wire, error::Error, policy::PolicyOverride, tag::Tag};
+use crate::{
+    envelope::Wire,
+    error::Error,
+    key::{Fingerprint, Key},
+    policy::PolicyOverride,
+    tag::Tag,
+};
 
 /// An annotated function: one static for each.
 #[derive(Debug)]
@@ -155,6 +161,8 @@ pub struct Read<'a, T: 'static, E> {
     pub policy: &'a PolicyOverride,
     /// The whole key, without the namespace.
     pub key: &'a str,
+    /// A short form of the key, if the arguments have one.
+    pub(crate) short: Option<Fingerprint>,
     /// How values become bytes; `None` keeps them in process memory only.
     pub wire: Option<&'static Wire<T>>,
     /// What a value says about its rows.
@@ -183,6 +191,7 @@ impl<'a, T: 'static, E> Read<'a, T, E> {
             function,
             policy: function.policy(),
             key,
+            short: None,
             wire,
             presence: |_| Presence::Unknown,
             when: None,
@@ -193,12 +202,13 @@ impl<'a, T: 'static, E> Read<'a, T, E> {
     }
 
     /// The same read of another key.
-    pub(crate) fn with_key<'b>(&self, key: &'b str) -> Read<'b, T, E>
+    pub(crate) fn with_key<'b>(&self, key: &'b impl Key) -> Read<'b, T, E>
     where
         'a: 'b,
     {
         let Self { function, policy, wire, presence, when, share_error, background, hard_timeout, .. } = *self;
-        Read { function, policy, key, wire, presence, when, share_error, background, hard_timeout }
+        let (key, short) = (key.text(), key.short());
+        Read { function, policy, key, short, wire, presence, when, share_error, background, hard_timeout }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use dashmap::DashMap;
 
-use crate::{clock::Moment, ports::TagState, tag::Tag};
+use crate::{clock::Moment, engine::changes::Changes, ports::TagState, tag::Tag};
 
 /// What this node knows of one tag. Shared by all local entries that depend on the tag, and dropped with the last of them.
 ///
@@ -18,7 +18,7 @@ pub(crate) struct Cell {
     version: AtomicU64,
     slow: Mutex<Slow>,
     home: Weak<Map>,
-    changes: Arc<AtomicU64>,
+    changes: Changes,
 }
 
 struct Slow {
@@ -129,7 +129,7 @@ impl Cell {
     fn set(&self, _locked: &MutexGuard<'_, Slow>, version: u64) {
         let before = self.version.swap(version, Ordering::AcqRel);
         if before != 0 && before != version {
-            self.changes.fetch_add(1, Ordering::AcqRel);
+            self.changes.note();
         }
     }
 
@@ -160,13 +160,13 @@ impl Drop for Cell {
 /// All cells of a node.
 pub(crate) struct Cells {
     map: Arc<Map>,
-    /// Counts how often a cell has lost a verified version.
-    changes: Arc<AtomicU64>,
+    changes: Changes,
 }
 
 impl Cells {
-    pub(crate) fn new() -> Self {
-        Self { map: Arc::new(DashMap::new()), changes: Arc::default() }
+    /// No cells yet; `changes` will hear of each that loses a verified version.
+    pub(crate) fn new(changes: Changes) -> Self {
+        Self { map: Arc::new(DashMap::new()), changes }
     }
 
     /// The cell of `tag`, made unverified if there is none.
@@ -186,7 +186,7 @@ impl Cells {
                 dependents: Dependents::default(),
             }),
             home: Arc::downgrade(&self.map),
-            changes: Arc::clone(&self.changes),
+            changes: self.changes.clone(),
         });
         let mut place = self.map.entry(tag.clone()).or_default();
         // Nothing is dropped while the shard is locked: a cell's drop takes the same lock.
@@ -202,11 +202,6 @@ impl Cells {
     pub(crate) fn existing(&self, tag: &str) -> Option<Arc<Cell>> {
         let weak = self.map.get(tag).map(|place| Weak::clone(&place))?;
         weak.upgrade()
-    }
-
-    /// As long as this count stands, every cell that had a verified version when it was read still has that one.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
     }
 
     /// Makes every cell unverified. The caller keeps the lease from being granted meanwhile.
@@ -300,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_reply_to_a_request_sent_before_a_message_is_not_stored() {
-        let cells = Cells::new();
+        let cells = Cells::new(Changes::default());
         let cell = cells.cell(&Tag::table("post"));
         let sent = cell.sequence();
         cell.touch(Moment::ZERO);
@@ -312,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_pinned_tag_counts_as_pending_and_stays_unverified() {
-        let cells = Cells::new();
+        let cells = Cells::new(Changes::default());
         let cell = cells.cell(&Tag::table("post"));
         let before = cell.sequence();
         let mut pins = Pins::new();
@@ -327,27 +322,28 @@ mod tests {
 
     #[test]
     fn whoever_verified_a_version_can_tell_that_it_is_gone() {
-        let cells = Cells::new();
+        let epochs = Changes::default();
+        let cells = Cells::new(epochs.clone());
         let cell = cells.cell(&Tag::table("post"));
         state(&cell, cell.sequence(), 5);
-        let changes = cells.changes();
+        let changes = epochs.epoch();
         state(&cell, cell.sequence(), 5);
-        assert_eq!(cells.changes(), changes, "still the same version");
+        assert_eq!(epochs.epoch(), changes, "still the same version");
         state(&cell, cell.sequence(), 6);
-        let replaced = cells.changes();
+        let replaced = epochs.epoch();
         assert_ne!(replaced, changes, "a reply told of another version");
         cell.touch(Moment::ZERO);
-        let touched = cells.changes();
+        let touched = epochs.epoch();
         assert_ne!(touched, replaced);
         state(&cell, cell.sequence(), 7);
-        assert_eq!(cells.changes(), touched, "nobody held a version");
+        assert_eq!(epochs.epoch(), touched, "nobody held a version");
         Pins::new().add(Arc::clone(&cell), Moment::ZERO);
-        assert_ne!(cells.changes(), touched);
+        assert_ne!(epochs.epoch(), touched);
     }
 
     #[test]
     fn a_version_left_behind_is_taken_over_unless_something_came_between() {
-        let cells = Cells::new();
+        let cells = Cells::new(Changes::default());
         let cell = cells.cell(&Tag::table("post"));
         let settle = |touched: bool, twice: bool| {
             let (mut pins, mut other) = (Pins::new(), Pins::new());
@@ -392,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_cell_goes_with_its_last_holder() {
-        let cells = Cells::new();
+        let cells = Cells::new(Changes::default());
         let one = cells.cell(&Tag::table("post"));
         let two = cells.cell(&Tag::table("post"));
         assert!(Arc::ptr_eq(&one, &two));

@@ -69,6 +69,7 @@ impl Meta {
     }
 
     /// Whether threads may keep the entry at hand.
+    #[inline]
     pub(crate) fn is_in_front(&self) -> bool {
         self.in_front.load(Ordering::Acquire)
     }

@@ -185,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flight_is_not_joined_across_an_invalidation() {
-        let cells = Cells::new();
+        let cells = Cells::new(crate::engine::changes::Changes::default());
         let cell = cells.cell(&Tag::table("post"));
         let flights = Flights::new();
         let Role::Lead(leading) = flights.join_or_lead("k", Moment::ZERO, Flight::is_untouched) else {

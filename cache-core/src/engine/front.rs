@@ -1,25 +1,28 @@
 //! A small table per thread in front of the local tier, of entries that were hit a moment ago.
 //!
 //! Every entry is validated by its own cells, lease and times on each use, so the tables need no coherence: an entry that was made
-//! stale or removed fails its own check, wherever it still lies. What a thread reads often costs it no shared lock and no shared write.
+//! stale or removed fails its own check, wherever it still lies. What a thread reads often costs it no shared lock, and no text of a key.
 
 use std::{
     cell::{Cell, RefCell},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use smallvec::SmallVec;
+use foldhash::fast::RandomState;
 use thread_local::ThreadLocal;
-use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{clock::Moment, engine::entry::StoredEntry};
+use crate::{
+    clock::Moment,
+    engine::{call::Function, changes::Epoch, entry::StoredEntry},
+    key::Fingerprint,
+};
 
 /// Places in one thread's table; each holds one entry. A power of two.
 const SLOTS: usize = 4_096;
+
+/// Places next to one another, in any of which a key may lie: with one alone, a quarter of 1,000 keys would share theirs.
+const WAYS: usize = 2;
 
 /// So long an entry is answered from here before the local tier hears of it again, so that its eviction policy keeps learning: it hears
 /// of everything that is read less often than that, and of what is hotter at least this often.
@@ -34,8 +37,7 @@ const SHARE_OF_CAPACITY: u64 = 4;
 /// The tables of all threads, dropped with the cache.
 pub(crate) struct Front {
     tables: ThreadLocal<RefCell<Table>>,
-    /// Entries put here under an older generation are not served.
-    generation: AtomicU64,
+    state: RandomState,
 }
 
 struct Table {
@@ -46,97 +48,89 @@ struct Table {
     hand: usize,
 }
 
-/// An entry at hand.
+/// An entry at hand: one line of memory.
+#[repr(align(64))]
 struct Slot {
-    hash: u64,
-    generation: u64,
-    /// When the local tier must be told again that the entry is used.
-    tell_at: Moment,
-    /// The count of changes to cells when the entry's tags were last found verified.
-    verified_at: Cell<u64>,
+    key: Fingerprint,
     entry: Arc<StoredEntry>,
-    /// Most keys lie beside the rest: a hit touches few lines of memory.
-    key: SmallVec<[u8; 48]>,
+    /// Until when the entry may be served while nothing has changed. Then, at the latest, the local tier must be told that it is used.
+    good_until: Cell<Moment>,
+    /// When it was last found valid.
+    valid_at: Cell<Epoch>,
 }
 
-/// Where a key belongs, and how things were when that was asked: to be taken before the local tier is.
-#[derive(Clone, Copy)]
+/// What a read looks for, and how things are when it does: to be taken before the local tier is asked.
 pub(crate) struct Place {
-    hash: u64,
-    generation: u64,
-    /// The time, at the latest; see [`Clock::soon`].
+    pub(crate) function: &'static Function,
+    pub(crate) key: Fingerprint,
+    /// The time, at the latest; see [`Clock::soon`](crate::clock::Clock::soon).
     pub(crate) soon: Moment,
-    /// The count of changes to cells.
-    changes: u64,
+    pub(crate) epoch: Epoch,
 }
 
 impl Front {
     pub(crate) fn new() -> Self {
-        Self { tables: ThreadLocal::new(), generation: AtomicU64::new(0) }
+        Self { tables: ThreadLocal::new(), state: RandomState::default() }
     }
 
-    /// Where `key` belongs.
-    pub(crate) fn place(&self, key: &str, soon: Moment, changes: u64) -> Place {
-        let generation = self.generation.load(Ordering::Acquire);
-        Place { hash: xxh3_64(key.as_bytes()), generation, soon, changes }
+    /// The first of the places where a key may lie.
+    #[inline]
+    fn index(&self, place: &Place) -> usize {
+        let address = std::ptr::from_ref(place.function).addr();
+        #[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
+        let hash = place.key.hash(&self.state, address) as usize;
+        (hash & (SLOTS / WAYS - 1)) * WAYS
     }
 
-    /// What `answer` makes of this thread's entry for the key, if there is one whose tags have their versions, and that the local tier
-    /// need not hear of yet.
+    /// What `serve` makes of this thread's entry, if there is one, and it is valid. After a change `good_until` says until when.
+    #[inline]
     pub(crate) fn with<R>(
         &self,
-        key: &str,
-        place: Place,
-        answer: impl FnOnce(&Arc<StoredEntry>) -> Option<R>,
+        place: &Place,
+        good_until: impl FnOnce(&StoredEntry) -> Option<Moment>,
+        serve: impl FnOnce(&Arc<StoredEntry>) -> Option<R>,
     ) -> Option<R> {
         let table = self.tables.get()?.try_borrow().ok()?;
-        let slot = table.slots.get(index(place.hash))?.as_ref()?;
-        let usable = slot.hash == place.hash
-            && slot.generation == place.generation
-            && place.soon < slot.tell_at
-            && slot.key.as_slice() == key.as_bytes()
+        let first = self.index(place);
+        let mut ways = table.slots.get(first..first + WAYS)?.iter().flatten();
+        let slot = ways.find(|slot| slot.is_of(place))?;
+        let usable = place.soon < slot.good_until.get()
             && slot.entry.meta.is_in_front()
-            && slot.is_verified(place.changes);
-        if usable { answer(&slot.entry) } else { None }
+            && (slot.valid_at.get() == place.epoch || slot.is_valid_still(place, good_until));
+        if usable { serve(&slot.entry) } else { None }
     }
 
-    /// Keeps an entry that the local tier has just answered with, and whose tags have since been found verified.
-    pub(crate) fn keep(&self, key: &str, place: Place, entry: &Arc<StoredEntry>) {
+    /// Keeps an entry that the local tier has just answered with, and that has since been found valid until `good_until`.
+    pub(crate) fn keep(&self, place: &Place, entry: &Arc<StoredEntry>, good_until: Moment) {
         if !entry.meta.is_in_front() {
             return;
         }
         let Ok(mut table) = self.tables.get_or(|| RefCell::new(Table::new())).try_borrow_mut() else { return };
         table.sweep();
         let Table { slots, refused, .. } = &mut *table;
-        let Some(slot) = slots.get_mut(index(place.hash)) else { return };
-        let tell_at = place.soon.after(TELL_AFTER);
-        match slot {
-            Some(slot) if slot.hash == place.hash && slot.key.as_slice() == key.as_bytes() => {
-                slot.generation = place.generation;
-                slot.tell_at = tell_at;
-                slot.verified_at.set(place.changes);
-                if !Arc::ptr_eq(&slot.entry, entry) {
-                    slot.entry = Arc::clone(entry);
-                }
+        let first = self.index(place);
+        let Some(ways) = slots.get_mut(first..first + WAYS) else { return };
+        // Its own place, else a free one, else that of the entry that was told of longest ago.
+        let Some(slot) = ways.iter_mut().min_by_key(|slot| match slot {
+            Some(slot) if slot.is_of(place) => (0, Moment::ZERO),
+            Some(slot) if slot.entry.meta.is_in_front() => (2, slot.good_until.get()),
+            _ => (1, Moment::ZERO),
+        }) else {
+            return;
+        };
+        if slot.as_ref().is_some_and(|slot| !slot.is_of(place) && slot.entry.meta.is_in_front()) {
+            *refused += 1;
+            if *refused <= TAKE_OVER_ONE_IN {
+                return;
             }
-            Some(other) if other.entry.meta.is_in_front() && *refused < TAKE_OVER_ONE_IN => *refused += 1,
-            _ => {
-                *refused = 0;
-                *slot = Some(Slot {
-                    hash: place.hash,
-                    generation: place.generation,
-                    tell_at,
-                    verified_at: Cell::new(place.changes),
-                    entry: Arc::clone(entry),
-                    key: key.as_bytes().into(),
-                });
-            }
+            *refused = 0;
         }
-    }
-
-    /// To be called after entries have left the local tier in a way that does not tell which.
-    pub(crate) fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        *slot = Some(Slot {
+            key: place.key,
+            entry: Arc::clone(entry),
+            good_until: Cell::new(good_until.min(place.soon.after(TELL_AFTER))),
+            valid_at: Cell::new(place.epoch),
+        });
     }
 
     /// The heaviest entry that may lie here, if the local tier holds `capacity` bytes.
@@ -146,16 +140,21 @@ impl Front {
 }
 
 impl Slot {
-    /// Whether the entry's tags still have their versions. While no cell has changed since they last did, none need be looked at.
-    fn is_verified(&self, changes: u64) -> bool {
-        if self.verified_at.get() == changes {
-            return true;
+    #[inline]
+    fn is_of(&self, place: &Place) -> bool {
+        self.key == place.key && std::ptr::eq(self.entry.meta.function, place.function)
+    }
+
+    /// Whether the entry has outlived what has changed.
+    #[cold]
+    fn is_valid_still(&self, place: &Place, good_until: impl FnOnce(&StoredEntry) -> Option<Moment>) -> bool {
+        if !self.valid_at.get().may_last_until(place.epoch) {
+            return false;
         }
-        let verified = self.entry.meta.is_verified();
-        if verified {
-            self.verified_at.set(changes);
-        }
-        verified
+        let Some(good_until) = good_until(&self.entry) else { return false };
+        self.good_until.set(good_until.min(self.good_until.get()));
+        self.valid_at.set(place.epoch);
+        true
     }
 }
 
@@ -175,7 +174,12 @@ impl Table {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
-fn index(hash: u64) -> usize {
-    hash as usize & (SLOTS - 1)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_at_hand_takes_one_line_of_memory() {
+        assert_eq!(size_of::<Option<Slot>>(), 64);
+    }
 }

@@ -6,7 +6,9 @@ mod breaker;
 mod bus;
 pub(crate) mod call;
 mod cells;
+mod changes;
 mod clear;
+mod context;
 mod deferred;
 mod entry;
 mod explain;
@@ -14,6 +16,7 @@ mod figures;
 mod fill;
 mod flight;
 mod front;
+mod hit;
 mod intent;
 mod judge;
 mod lease;
@@ -51,9 +54,20 @@ use std::{
 use tokio::sync::watch;
 
 use self::{
-    breaker::Breaker, cells::Cells, deferred::Deferred, figures::Figures, flight::Flights, front::Front, lease::Lease,
-    lock::HeldLocks, places::Places, refresh::Refreshes, remove::Removals, stats::NodeCounters, tasks::Tasks,
-    turns::Turns,
+    breaker::Breaker, cells::Cells, changes::Changes, deferred::Deferred, figures::Figures, flight::Flights,
+    front::Front, lease::Lease, lock::HeldLocks, places::Places, refresh::Refreshes, remove::Removals,
+    stats::NodeCounters, tasks::Tasks, turns::Turns,
+};
+pub(crate) use self::{
+    context::within,
+    entry::{StoredEntry, left_local_tier},
+    fill::Captured,
+    intent::WriteIntent,
+    pending::Pending,
+    settings::EngineSettings,
+    tasks::blocking,
+    through::{Put, PutValue, Slot, Written},
+    weight::Weighers,
 };
 pub use self::{
     deferred::Invalidation,
@@ -64,16 +78,6 @@ pub use self::{
     scope::LoadScope,
     settings::WhenRemoteIsDown,
     stats::{FunctionStats, Stats},
-};
-pub(crate) use self::{
-    entry::{StoredEntry, left_local_tier},
-    fill::Captured,
-    intent::WriteIntent,
-    pending::Pending,
-    settings::EngineSettings,
-    tasks::blocking,
-    through::{Put, PutValue, Slot, Written},
-    weight::Weighers,
 };
 use crate::{
     clock::{Clock, Moment},
@@ -110,6 +114,7 @@ pub(crate) struct Engine {
     bus: Arc<dyn Bus>,
     settings: EngineSettings,
     listener: Option<EventListener>,
+    changes: Changes,
     cells: Cells,
     lease: Lease,
     flights: Flights,
@@ -137,6 +142,7 @@ impl Engine {
     pub(crate) fn start(parts: Parts) -> Arc<Self> {
         let engine = Arc::new_cyclic(|weak: &Weak<Self>| {
             let breaker = breaker(&parts, weak);
+            let changes = Changes::default();
             Self {
                 remote: breaker.as_ref().map_or_else(|| Arc::clone(&parts.remote), |breaker| Arc::clone(breaker) as _),
                 breaker,
@@ -144,8 +150,9 @@ impl Engine {
                 local: parts.local,
                 bus: parts.bus,
                 listener: parts.listener,
-                cells: Cells::new(),
-                lease: Lease::new(),
+                cells: Cells::new(changes.clone()),
+                lease: Lease::new(changes.clone()),
+                changes,
                 flights: Flights::new(),
                 front: Front::new(),
                 turns: Turns::new(),
@@ -240,6 +247,7 @@ impl Engine {
         ))
     }
 
+    #[inline]
     pub(crate) fn tell(&self, event: &Event<'_>) {
         if let Some(listener) = &self.listener {
             listener.tell(event);

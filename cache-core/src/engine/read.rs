@@ -3,15 +3,14 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::{
-    clock::Moment,
     engine::{
         Engine,
-        call::{Deps, Function, Read},
+        call::{Deps, Read},
         cells::Cell,
         clear::{Cleared, versions_of},
         entry::StoredEntry,
         flight::{Flight, Outcome, Role},
-        front::Place,
+        hit::Local,
         load::{Lead, Load},
         lookup::{Found, Lookup},
         mutation::Mutation,
@@ -40,14 +39,6 @@ pub(super) struct Call<'a, 'r, T: 'static, E> {
     pub(super) cells: Vec<Arc<Cell>>,
     /// An entry past its TTL that may answer for a loader.
     pub(super) fallback: Option<Arc<StoredEntry>>,
-}
-
-/// What process memory says.
-pub(super) enum Local<T> {
-    Hit(T),
-    /// Valid, and this caller is the one to load it anew.
-    Refresh(Arc<StoredEntry>, Refreshing),
-    Nothing,
 }
 
 /// A valid entry that answers its caller unless it is loaded anew.
@@ -96,64 +87,6 @@ impl Engine {
                 Box::pin(self.read_slowly(read, deps, loader)).await
             }
         }
-    }
-
-    /// The hot path: no lock, no allocation, nothing asked of anybody; for what this thread has just read, no shared write either.
-    pub(super) fn local_hit<T, E>(self: &Arc<Self>, read: &Read<'_, T, E>, strict: bool) -> Local<T>
-    where
-        T: Clone + Send + Sync + 'static,
-    {
-        let tier = read.policy.tier.unwrap_or(self.settings.policy.tier);
-        if strict || (tier == TierChoice::Remote && self.remote.is_shared()) {
-            return Local::Nothing;
-        }
-        let mut value = None;
-        let place = self.serve_at_hand(read.function, read.key, &mut |entry| {
-            value = entry.value.downcast_ref::<T>().cloned();
-            value.is_some()
-        });
-        if let Some(value) = value {
-            return Local::Hit(value);
-        }
-        let Some(entry) = self.local.get(read.key) else { return Local::Nothing };
-        let now = self.clock.now();
-        let Some(value) = entry.value.downcast_ref::<T>() else { return Local::Nothing };
-        if !self.is_good_here(read.function, &entry, now) || !entry.meta.is_verified() {
-            return Local::Nothing;
-        }
-        if now >= entry.meta.refresh_from
-            && let Some(turn) = self.consider_refresh(read, &entry.meta)
-        {
-            return Local::Refresh(entry, turn);
-        }
-        let value = value.clone();
-        self.hit(read.function, read.key, &entry, Tier::Local);
-        self.front.keep(read.key, place, &entry);
-        Local::Hit(value)
-    }
-
-    /// Hands `serve` the entry that this thread has at hand, if it may be served; returns where the key belongs. One function for every
-    /// type, so that all it calls is inlined within this crate.
-    fn serve_at_hand(
-        &self,
-        function: &'static Function,
-        key: &str,
-        serve: &mut dyn FnMut(&StoredEntry) -> bool,
-    ) -> Place {
-        let place = self.front.place(key, self.clock.soon(), self.cells.changes());
-        self.front.with(key, place, |entry| {
-            let good = self.is_good_here(function, entry, place.soon) && place.soon < entry.meta.refresh_from;
-            (good && serve(entry)).then(|| self.hit(function, key, entry, Tier::Local))
-        });
-        place
-    }
-
-    /// Whether a local entry may be served without asking anybody, as long as its tags have their versions.
-    fn is_good_here(&self, function: &'static Function, entry: &StoredEntry, now: Moment) -> bool {
-        std::ptr::eq(entry.meta.function, function)
-            && self.lease.holds(now)
-            && entry.meta.is_alive(now)
-            && self.heard_of_removals_since(entry.meta.created)
     }
 
     /// The policy in force. Where no tier is shared, what is meant for it alone is kept in process memory.
@@ -409,22 +342,6 @@ impl Engine {
             self.tell(&Event::Joined { function: read.function.name() });
             Shared::Done(result)
         })
-    }
-
-    pub(super) fn value_of<T: Clone + 'static>(&self, entry: &StoredEntry) -> Option<T> {
-        entry.value.downcast_ref::<T>().cloned()
-    }
-
-    pub(super) fn hit(&self, function: &'static Function, key: &str, entry: &Arc<StoredEntry>, tier: Tier) {
-        if request::is_any() {
-            self.remember(key, entry);
-        }
-        LoadScope::uses(&entry.meta);
-        match tier {
-            Tier::Local => entry.meta.counters.hits_local.up(),
-            Tier::Remote => entry.meta.counters.hits_remote.up(),
-        }
-        self.tell(&Event::Hit { function: function.name(), tier });
     }
 
     pub(crate) fn missed<T: 'static, E>(&self, read: &Read<'_, T, E>) {

@@ -94,7 +94,7 @@ impl Engine {
         self.removals.note_all();
         let owned = pattern.to_owned();
         self.local.remove_matching(Box::new(move |key| glob::matches(&owned, key)));
-        self.front.forget();
+        self.changes.note_removals();
         let mut done = PurgeProgress::default();
         let mut from: Option<ScanCursor> = None;
         loop {

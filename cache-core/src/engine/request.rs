@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::engine::{Engine, call::Read, entry::StoredEntry, scope::LoadScope};
+use crate::engine::{Engine, call::Read, context::within, entry::StoredEntry, scope::LoadScope};
 
 /// A scope remembers at most this many values; beyond, the tiers are asked again.
 const SCOPE_ENTRIES_MAX: usize = 1_024;
@@ -44,7 +44,7 @@ impl Engine {
     /// Runs `work` with a scope of its own.
     pub(crate) async fn in_scope<F: Future>(self: &Arc<Self>, work: F) -> F::Output {
         let request = Request { engine: self.address(), read: Mutex::default() };
-        CURRENT.scope(Arc::new(request), work).await
+        within(CURRENT.scope(Arc::new(request), work)).await
     }
 
     /// What this request has read at the key before, unless this node has written to it since.

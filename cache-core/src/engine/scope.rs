@@ -12,6 +12,7 @@ use crate::{
     clock::Moment,
     engine::{
         Engine,
+        context::within,
         entry::{Meta, Recorded},
         fill::Captured,
         flight::Flight,
@@ -110,7 +111,7 @@ impl LoadScope {
 
     /// Runs `work` with this scope as the current one.
     pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
-        CURRENT.scope(self.clone(), work).await
+        within(CURRENT.scope(self.clone(), work)).await
     }
 
     /// Whether the statements of the body count.

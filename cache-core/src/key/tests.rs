@@ -13,6 +13,11 @@ fn text<T: Serialize + ?Sized>(args: &T) -> String {
     encode_key("", args).expect("these arguments serialise").as_str().to_owned()
 }
 
+/// The short form, if there is one.
+fn short<T: Serialize + ?Sized>(args: &T) -> Option<String> {
+    Fingerprint::of_args(args).map(|short| format!("{short:?}"))
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Shape {
@@ -111,6 +116,61 @@ fn a_long_text_is_digested_and_no_text_is_spelled_like_a_digest() {
     assert_ne!(plain_key("f:v1:", fake), long);
     let exact = "x".repeat(TEXT_BYTES_MAX);
     assert_eq!(plain_key("", &exact).as_str(), exact, "the bound itself is still readable");
+}
+
+#[test]
+fn usual_arguments_have_a_short_form_and_unusual_ones_have_none() {
+    let uuid = uuid::Uuid::from_u128(7);
+    assert!(short(&(42_i64,)).is_some());
+    assert!(short(&(42_i64, "a title", Some(true))).is_some());
+    assert!(short(&(uuid,)).is_some(), "a text that is too long is there as its digest");
+    assert!(short(&(uuid, 1)).is_some());
+    assert!(short(&([(); 0])).is_some());
+    assert!(short(&(1, 2, 3, 4)).is_none());
+    assert!(short(&(Filter { name: "a", limit: None },)).is_none());
+    assert!(short(&(HashMap::from([(1, 2)]),)).is_none());
+}
+
+#[test]
+fn short_forms_differ_where_the_arguments_do() {
+    let distinct = [
+        short(&([(); 0])),
+        short(&((),)),
+        short(&(None::<i64>,)),
+        short(&(Some(None::<i64>),)),
+        short(&(0,)),
+        short(&(0, 0)),
+        short(&((0, 0),)),
+        short(&(0_u8,)),
+        short(&(0.0,)),
+        short(&(-0.0,)),
+        short(&(0.0_f32,)),
+        short(&("",)),
+        short(&("\0",)),
+        short(&("\0\0",)),
+        short(&('\0',)),
+        short(&("", "")),
+        short(&(false,)),
+        short(&(true,)),
+        short(&("abcdefg",)),
+        short(&("abcdefgh",)),
+        short(&("abcdefgh\0",)),
+        short(&("a".repeat(22),)),
+        short(&("a".repeat(23),)),
+        short(&("a".repeat(24),)),
+        short(&("a".repeat(25),)),
+        short(&(Shape::Point,)),
+        short(&(Shape::RoundAbout(0),)),
+        short(&(Shape::Nothing,)),
+        Some(format!("{:?}", Fingerprint::of_text(""))),
+        Some(format!("{:?}", Fingerprint::of_text("[0]"))),
+        Some(format!("{:?}", Fingerprint::of_text(&"a".repeat(24)))),
+        Some(format!("{:?}", Fingerprint::of_text(&"a".repeat(500)))),
+    ];
+    for (at, one) in distinct.iter().enumerate() {
+        assert!(one.is_some(), "{at}");
+        assert!(!distinct[..at].contains(one), "{at}");
+    }
 }
 
 #[test]
@@ -297,6 +357,10 @@ proptest! {
     fn values_have_the_same_key_exactly_if_they_are_equal(values in collection::vec(rich(), 2..60)) {
         let mut seen: HashMap<String, &Rich> = HashMap::new();
         for value in &values {
+            if let Some(short) = short(value) {
+                let before = *seen.entry(short.clone()).or_insert(value);
+                prop_assert_eq!(before, value, "both have the short form {}", short);
+            }
             let key = text(value);
             prop_assert_eq!(&key, &text(&value.clone()));
             prop_assert!(!key.contains(['{', '}', '\n']), "{}", key);
@@ -311,8 +375,10 @@ proptest! {
     ) {
         let mut seen = HashMap::new();
         for list in &lists {
-            let before = *seen.entry(text(list)).or_insert(list);
-            prop_assert_eq!(before, list);
+            for key in [Some(text(list)), short(list)].into_iter().flatten() {
+                let before = *seen.entry(key).or_insert(list);
+                prop_assert_eq!(before, list);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::site::Site;
+use crate::engine::within;
 
 /// Makes the same call again, as a future of its own.
 pub type Background<'a> = &'a (dyn Fn() -> BackgroundCall + Sync);
@@ -50,7 +51,7 @@ impl Order {
 
 /// Runs a call of the function at `site` that loads, whatever is cached.
 pub async fn refreshing<F: Future>(site: &'static Site, call: F) -> F::Output {
-    ORDER.scope(RefCell::new(Some(Order { site, over: None })), call).await
+    within(ORDER.scope(RefCell::new(Some(Order { site, over: None })), call)).await
 }
 
 /// The same, unless another process does so. What comes of it is in the cache, and an error is counted.
@@ -58,7 +59,7 @@ pub async fn refreshing_once<F: Future>(site: &'static Site, call: F) {
     let over = Arc::new(Notify::new());
     let order = Order { site, over: Some(Arc::clone(&over)) };
     tokio::select! {
-        _ = ORDER.scope(RefCell::new(Some(order)), call) => {}
+        _ = within(ORDER.scope(RefCell::new(Some(order)), call)) => {}
         () = over.notified() => {}
     }
 }

@@ -89,7 +89,7 @@ where
     let Some((cache, keys)) = usable(source, site, || keys_of(ids, key)) else {
         return Box::pin(body(ids.to_vec(), Scope(None))).await;
     };
-    let read = call.read("", site);
+    let read = call.read_of_any_key(site);
     // The engine asks for places that it was given: there always is an id.
     let deps = |at: usize| ids.get(at).map_or_else(Deps::new, |id| deps(id.clone()));
     let load = |places: Vec<usize>, scope: LoadScope| {
@@ -121,7 +121,7 @@ where
     K: Fn(M::Id) -> Result<KeyText, Error>,
 {
     let found = match (source.find(), keys_of(ids, key)) {
-        (Ok(cache), Ok(keys)) => cache.engine().peek_many(&call.read("", site), &keys).await,
+        (Ok(cache), Ok(keys)) => cache.engine().peek_many(&call.read_of_any_key(site), &keys).await,
         _ => Vec::new(),
     };
     gather(ids, found.into_iter().map(Option::flatten))

@@ -1,5 +1,7 @@
 //! One call of a cached function.
 
+use serde::Serialize;
+
 use super::{
     background::{Background, Order},
     site::Site,
@@ -34,10 +36,15 @@ pub struct Call<'a, T: 'static, E> {
 }
 
 impl<'a, T, E> Call<'a, T, E> {
-    pub(super) fn read(self, key: &'a str, site: &'static Site) -> Read<'a, T, E> {
+    pub(super) fn read(self, key: &'a KeyText, site: &'static Site) -> Read<'a, T, E> {
+        self.read_of_any_key(site).with_key(key)
+    }
+
+    /// For several keys, to be put into copies of it.
+    pub(super) fn read_of_any_key(self, site: &'static Site) -> Read<'a, T, E> {
         let Self { wire, presence, share_error, when, background, hard_timeout } = self;
         let function = site.function();
-        Read { function, policy: function.policy(), key, wire, presence, when, share_error, background, hard_timeout }
+        Read { presence, when, share_error, background, hard_timeout, ..Read::new(function, "", wire) }
     }
 }
 
@@ -80,6 +87,17 @@ pub(super) fn usable<'a, K>(
             None
         }
     }
+}
+
+/// The value of a call with these arguments, if this thread has just read it: what an annotated function asks first of all.
+#[inline]
+#[must_use]
+pub fn at_hand<T, A>(source: &Source<'_>, site: &'static Site, args: &A) -> Option<T>
+where
+    T: Clone + 'static,
+    A: Serialize + ?Sized,
+{
+    source.cache()?.engine().at_hand(site.function(), args)
 }
 
 /// Answers from the cache, or runs the body. `prepare(true)` makes the dependencies and the body, `prepare(false)` the body alone.

@@ -21,7 +21,7 @@ pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTr
 pub use self::{
     background::{Again, Background, BackgroundCall, Keep, refreshing, refreshing_once},
     batch::{BatchMap, invalidate_many, once, peek_many, run_many},
-    call::{Call, Scope, run},
+    call::{Call, Scope, at_hand, run},
     companion::{invalidate_entry, key_text, peek},
     invalidating::invalidating,
     probe::{Probe, expiry, presence, refusal, sharing, written},

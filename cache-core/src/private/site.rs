@@ -37,6 +37,7 @@ impl Site {
         Self { function, place, prefix: OnceLock::new() }
     }
 
+    #[inline]
     pub(super) fn function(&'static self) -> &'static Function {
         &self.function
     }

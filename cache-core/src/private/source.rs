@@ -72,6 +72,16 @@ impl<'a> Source<'a> {
         if matches!(other.0, Kind::Inside(_)) { other } else { self }
     }
 
+    /// The cache that this leads to, outside of transactions.
+    #[inline]
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        match &self.0 {
+            Kind::Borrowed(cache) => Some(cache),
+            Kind::Owned(cache) => Some(cache),
+            Kind::Inside(_) | Kind::Nothing => None,
+        }
+    }
+
     /// The cache, or the transaction that the call is inside, or neither.
     pub(super) fn find(self) -> Result<Found<'a>, Option<Inside>> {
         match self.0 {

@@ -59,18 +59,3 @@ impl Around for ObservedTier {
         Box::pin(self.see(request.name(), reply))
     }
 }
-
-#[cfg(all(test, feature = "redis"))]
-mod tests {
-    use super::*;
-    use crate::redis::{RedisSettings, connect};
-
-    #[tokio::test]
-    async fn write_behind_finds_its_journal_behind_what_observes_the_tier() {
-        let clock = Clock::system();
-        let connected = connect(&RedisSettings::new("redis://127.0.0.1"), &clock).unwrap();
-        assert!(connected.tier.journal("likes", 1).is_some());
-        let observed = ObservedTier::new(connected.tier, &clock, "cache");
-        assert!(observed.journal("likes", 1).is_some());
-    }
-}

@@ -1,13 +1,13 @@
 //! Writes the code of a cached function.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
     background, batch,
     check::Companions,
-    companions,
+    companions, key,
     plan::{Plan, local},
 };
 use crate::common::{item::Function, private, private_at};
@@ -23,13 +23,14 @@ pub(crate) fn expand(plan: &Plan, function: &Function) -> TokenStream {
 fn body(plan: &Plan, function: &Function) -> TokenStream {
     let private = private();
     let output = &plan.checked.output;
-    let (site, key, deps, attach) = (&plan.site, &plan.key.tokens, &plan.deps, &plan.attach);
+    let (site, deps, attach) = (&plan.site, &plan.deps, &plan.attach);
     let registrations = &plan.registrations;
     let site_static = (plan.checked.companions == Companions::None).then_some(&plan.site_static);
     let source = plan.checked.source.tokens(&plan.checked.params);
     let user_body = &function.body;
     let user_body = if plan.checked.boxed { quote!((#user_body).await) } else { quote!(#user_body) };
     let (condition, call, scope, wanted) = (local("when"), local("call"), local("scope"), local("wanted"));
+    let made = local("key");
     let when = plan.when.as_ref().map(|when| quote!(let #condition = #when;));
     let again = local("background");
     let background = plan.checked.background.then(|| background::closure(plan, function, &again));
@@ -59,9 +60,7 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
             } else {
                 (Some(quote!(move)), TokenStream::new())
             };
-            let made = local("key");
             quote! {
-                let #made = #key;
                 #private::run(#source, #site, #made, #call, #by |#wanted: bool| {
                     #copies
                     (
@@ -76,11 +75,13 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
             }
         }
     };
+    let made = plan.checked.batch.is_none().then(|| key_unless_at_hand(plan, &source, &made));
     let copied = plan.checked.background || plan.checked.batch.is_some();
     let changed = copied.then(|| background::changed(&plan.checked.params));
     let body = quote! {
         #site_static
         #(#registrations)*
+        #made
         #changed
         #when
         #background
@@ -93,6 +94,24 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
         quote!({ ::std::boxed::Box::pin(async move { #check #body }) })
     } else {
         quote!({ #check #body })
+    }
+}
+
+/// The statement that makes the key, or returns with what the thread has just read.
+fn key_unless_at_hand(plan: &Plan, source: &TokenStream, made: &Ident) -> TokenStream {
+    let (private, site, key) = (private(), &plan.site, &plan.key.tokens);
+    let Some(arguments) = &plan.key.arguments else { return quote!(let #made = #key;) };
+    let (named, found) = (local("arguments"), local("found"));
+    let (value, encoded) = (plan.checked.value(), key::encode(site, &named.to_token_stream()));
+    quote! {
+        let #made = {
+            let #named = #arguments;
+            let #found = #private::at_hand::<#value, _>(&#source, #site, &#named);
+            if let ::core::option::Option::Some(#found) = #found {
+                return ::core::result::Result::Ok(#found);
+            }
+            #encoded
+        };
     }
 }
 

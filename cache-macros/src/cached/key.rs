@@ -21,6 +21,8 @@ pub(crate) struct Key {
     pub params: Vec<usize>,
     /// An expression of type `Result<KeyText, Error>`, in which `site` is the function's site.
     pub tokens: TokenStream,
+    /// The tuple of arguments that it is made of, unless it is a text that the user composed.
+    pub arguments: Option<TokenStream>,
 }
 
 /// Values in a `key = ".."` keep these characters beside letters and digits; everything else is escaped and so can separate two values.
@@ -36,7 +38,7 @@ pub(crate) fn plan(
     let private = private();
     let params: Vec<usize> = (0..checked.params.list.len()).filter(|at| takes_part(args, checked, *at)).collect();
     let types = type_names(sig, checked, &params);
-    let tokens = match &args.key {
+    let (tokens, arguments) = match &args.key {
         Some(template) => {
             separated(template, errors);
             let parts = template.parts.iter().map(|part| match part {
@@ -46,7 +48,7 @@ pub(crate) fn plan(
                     quote_spanned!(value.root.span()=> .value(&#expr))
                 }
             });
-            quote!(#private::KeyTemplate::new() #(#parts)* #(.type_name(#types))* .key(#site))
+            (quote!(#private::KeyTemplate::new() #(#parts)* #(.type_name(#types))* .key(#site)), None)
         }
         None => {
             let arguments = params.iter().filter_map(|at| checked.params.list.get(*at)).flat_map(|param| {
@@ -61,10 +63,16 @@ pub(crate) fn plan(
                 name_of_type.into_iter().chain(values).collect::<Vec<_>>()
             });
             let tuple = tuple(types.into_iter().chain(arguments).collect());
-            quote!(#private::encode_key(#private::Site::prefix(#site), &#tuple))
+            (encode(site, &tuple), Some(tuple))
         }
     };
-    Key { params, tokens }
+    Key { params, tokens, arguments }
+}
+
+/// The key of these arguments.
+pub(crate) fn encode(site: &TokenStream, arguments: &TokenStream) -> TokenStream {
+    let private = private();
+    quote!(#private::encode_key(#private::Site::prefix(#site), &#arguments))
 }
 
 fn takes_part(args: &CachedArgs, checked: &Checked, at: usize) -> bool {

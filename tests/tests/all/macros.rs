@@ -1,5 +1,6 @@
 //! The macros: every form through a real SQLite, and every mistake through the compiler.
 
+mod at_hand;
 mod batch;
 mod companions;
 mod counted;

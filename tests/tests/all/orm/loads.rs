@@ -7,7 +7,7 @@ use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, IsolationLevel, PaginatorTrait, TransactionTrait,
 };
 use sea_orm_cache::{
-    __testing::{Deps, Function, Presence, Read},
+    __testing::{Deps, Function, Read},
     PolicyOverride,
 };
 
@@ -21,17 +21,7 @@ static FUNCTION: Function = Function::new("loads", "load", 1, PolicyOverride::NO
 /// Runs `body` unless its value is cached; says whether it ran.
 async fn ran(shop: &Shop, key: &str, body: impl AsyncFnOnce() -> Result<(), DbErr>) -> bool {
     let mut ran = false;
-    let read = Read::<u32, DbErr> {
-        function: &FUNCTION,
-        policy: &PolicyOverride::NONE,
-        key,
-        wire: None,
-        presence: |_| Presence::Unknown,
-        when: None,
-        share_error: None,
-        background: None,
-        hard_timeout: None,
-    };
+    let read = Read::<u32, DbErr>::new(&FUNCTION, key, None);
     let load = async |_| {
         ran = true;
         body().await.map(|()| 1)
