@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn each_entry_is_counted_by_the_first_that_ends_it() {
-        let cells = Cells::new();
+        let cells = Cells::new(Changes::default());
         let cell = cells.cell(&Tag::table("post"));
         for version in [4, 5, 5, 5] {
             cell.entered(version);

@@ -6,7 +6,7 @@ use harness::history::{Fault, Findings, Orders, Plan, Program, Report, Rule, Ste
 use tokio::sync::Mutex;
 
 /// A protocol without one of its rules is caught within this time.
-const CATCH_MAX: Duration = Duration::from_secs(90);
+const CATCH_MAX: Duration = Duration::from_secs(240);
 
 /// How this test binary is started as a writer's process.
 fn writer() -> Program {
