@@ -215,17 +215,20 @@ impl WriteIntent {
     /// counts as pending on this node until then.
     pub(crate) async fn finish(self) -> Invalidation {
         let entries = self.count_end();
-        self.land(entries).await
+        self.land(Some(entries)).await
     }
 
-    async fn land(mut self, entries: Vec<u64>) -> Invalidation {
+    /// Ends the write in the remote tier, and tells how many entries ended, unless that is `None`: told already.
+    async fn land(mut self, entries: Option<Vec<u64>>) -> Invalidation {
         let span = spans::invalidate(self.tags.len());
         let ended = self.engine.end(&self.tags, self.id).instrument(span.clone()).await;
         span.record("outcome", if ended.is_ok() { "done" } else { "deferred" });
         self.finished = true;
         match ended {
             Ok(()) => {
-                self.tell_invalidated(&entries);
+                if let Some(entries) = entries {
+                    self.tell_invalidated(&entries);
+                }
                 Invalidation::Done
             }
             Err(error) => {
@@ -245,10 +248,12 @@ impl WriteIntent {
             return;
         }
         let engine = Arc::clone(&self.engine);
+        // Listeners are told on the writer's own task: they may know it by its task-locals or its span.
         let entries = self.count_end();
+        self.tell_invalidated(&entries);
         let pins = std::mem::replace(&mut self.pins, Pins::new());
         self.in_background = true;
-        let mut ending = Box::pin(self.land(entries));
+        let mut ending = Box::pin(self.land(None));
         let sent = poll_fn(|context| Poll::Ready(ending.as_mut().poll(context))).await;
         if sent.is_ready() {
             return;
