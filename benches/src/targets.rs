@@ -15,7 +15,12 @@ enum Goal {
 const TARGETS: &[(&str, &str, Goal, &str)] = &[
     ("hit", "ratio_arc", Goal::AtMost(0.3), "a local hit, `Arc<T>`, to a raw `moka::future` get"),
     ("hit", "ratio_best_peer", Goal::AtMost(1.0), "a local hit to that of the fastest library compared with"),
-    ("hit", "scaling_all_cores", Goal::ShareOf("cores", 0.9), "hits per second of all cores to those of one"),
+    (
+        "hit",
+        "scaling_own_rows",
+        Goal::ShareOf("cores", 0.9),
+        "hits per second of all cores to those of one, each with its own rows",
+    ),
     ("remote", "ratio_hit", Goal::AtMost(1.15), "a remote hit to a raw `GET`"),
     ("invalidate", "ratio_million", Goal::AtMost(2.0), "making 1,000,000 entries stale to making one"),
     ("write", "ratio_insert", Goal::AtMost(1.15), "an insert through the wrapper to a bare one"),

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::track::Track;
+use self::track::{Lanes, Track};
 use crate::report::{Bars, Output, Report, Samples, Table, nanos, ratio};
 
 /// What everybody is compared with: the store underneath ours, used directly.
@@ -26,13 +26,13 @@ const PEERS: [&str; 6] = ["cached ", "hitbox ", "multi-tier-cache ", "oxcache ",
 #[derive(Args, Debug)]
 pub(crate) struct Hit {
     /// Rounds that count.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Hits per round and thread.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 300_000)]
     hits: u32,
     /// Only those whose name contains one of these texts, for profiles; then there are no figures.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ';')]
     only: Vec<String>,
     #[command(flatten)]
     output: Output,
@@ -50,8 +50,10 @@ impl Hit {
         #[cfg(not(feature = "peers"))]
         report.note("Built without the other libraries: `--features peers` brings them.");
 
-        let one = track.run(1, self.rounds).await;
-        let all = track.run(cores, self.rounds).await;
+        let together = |threads| Lanes { threads, apart: false };
+        let one = track.run(together(1), self.rounds, |_| true).await;
+        let all = track.run(together(cores), self.rounds, |_| true).await;
+        let apart = track.run(Lanes { threads: cores, apart: true }, self.rounds, |name| name == OURS).await;
         let reference = one.iter().find(|samples| samples.name == REFERENCE).or(one.first());
         let reference = reference.expect("something takes part").clone();
         let mut table = Table::new(&["a local hit", "1 thread", "spread", "all cores", "spread", "1 thread ÷ moka"]);
@@ -85,9 +87,10 @@ impl Hit {
             report.figure("ratio_best_peer", ours.ratio_to(best));
         }
         // On all cores as many hits are made per core as on one: the time per hit would stay the same, were there no contention.
-        let scaling = cores as f64 * ours.median() / by_name(&all, OURS).median();
+        let scaling = |many: &[Samples]| cores as f64 * ours.median() / by_name(many, OURS).median();
         report.figure("cores", cores as f64);
-        report.figure("scaling_all_cores", scaling);
+        report.figure("scaling_all_cores", scaling(&all));
+        report.figure("scaling_own_rows", scaling(&apart));
         report.figure("ns_arc", ours.median());
         report.figure("ns_clone", by_name(&one, OURS_CLONE).median());
         for store in ["quick_cache", "moka::sync"] {

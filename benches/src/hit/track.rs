@@ -13,7 +13,26 @@ use crate::report::{Contest, Samples};
 /// So many different keys are asked for, in an order that looks random.
 pub(super) const KEYS: i64 = 1_024;
 
-type Drive = Box<dyn Fn(usize) -> f64 + Send + Sync>;
+type Drive = Box<dyn Fn(Lanes) -> f64 + Send + Sync>;
+
+/// Threads that read at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes {
+    pub(super) threads: usize,
+    /// Whether each has its own part of the keys; else all ask for all of them.
+    pub(super) apart: bool,
+}
+
+impl Lanes {
+    /// The first key of a thread, and how many it asks for.
+    fn keys(self, lane: usize) -> (i64, i64) {
+        if !self.apart {
+            return (1, KEYS);
+        }
+        let share = KEYS / self.threads as i64;
+        (1 + share * lane as i64, share)
+    }
+}
 
 /// All kinds of hits.
 pub(super) struct Track {
@@ -45,30 +64,38 @@ impl Track {
             return;
         }
         let (runtime, calls) = (Handle::current(), self.hits / per_call);
-        let drive = move |threads| {
+        let drive = move |lanes: Lanes| {
+            let threads = lanes.threads;
             let barrier = Barrier::new(threads);
             let (hit, runtime, barrier) = (&hit, &runtime, &barrier);
             let spans: Vec<f64> = thread::scope(|scope| {
-                let lanes: Vec<_> =
-                    (0..threads).map(|lane| scope.spawn(move || lap(runtime, barrier, lane, calls, hit))).collect();
-                lanes.into_iter().map(|lane| lane.join().expect("no hit panics")).collect()
+                let run = |lane| scope.spawn(move || lap(runtime, barrier, lane, lanes.keys(lane), calls, hit));
+                let running: Vec<_> = (0..threads).map(run).collect();
+                running.into_iter().map(|lane| lane.join().expect("no hit panics")).collect()
             });
             spans.iter().sum::<f64>() / threads as f64 / f64::from(calls * per_call)
         };
         self.entrants.push((name.to_owned(), Box::new(drive)));
     }
 
-    /// Nanoseconds per hit and thread.
-    pub(super) async fn run(&self, threads: usize, rounds: usize) -> Vec<Samples> {
+    /// Nanoseconds per hit and thread, of those whose name is wanted.
+    pub(super) async fn run(&self, lanes: Lanes, rounds: usize, is_wanted: impl Fn(&str) -> bool) -> Vec<Samples> {
         let mut contest = Contest::new();
-        for (name, drive) in &self.entrants {
-            contest.enter(name, move || async move { tokio::task::block_in_place(|| drive(threads)) });
+        for (name, drive) in self.entrants.iter().filter(|(name, _)| is_wanted(name)) {
+            contest.enter(name, move || async move { tokio::task::block_in_place(|| drive(lanes)) });
         }
         contest.run(rounds).await
     }
 }
 
-fn lap<F: AsyncFn(i64)>(runtime: &Handle, barrier: &Barrier, lane: usize, calls: u32, hit: &F) -> f64 {
+fn lap<F: AsyncFn(i64)>(
+    runtime: &Handle,
+    barrier: &Barrier,
+    lane: usize,
+    (first, keys): (i64, i64),
+    calls: u32,
+    hit: &F,
+) -> f64 {
     runtime.block_on(async {
         let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(lane as u64 + 1);
         barrier.wait();
@@ -76,8 +103,8 @@ fn lap<F: AsyncFn(i64)>(runtime: &Handle, barrier: &Barrier, lane: usize, calls:
         for _ in 0..calls {
             // A linear congruential generator: Knuth, The Art of Computer Programming, volume 2, 3.3.4.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            #[expect(clippy::cast_possible_wrap, reason = "below 1024")]
-            hit(1 + ((random >> 33) as i64) % KEYS).await;
+            #[expect(clippy::cast_possible_wrap, reason = "31 bits")]
+            hit(first + ((random >> 33) as i64) % keys).await;
         }
         begun.elapsed().as_nanos() as f64
     })

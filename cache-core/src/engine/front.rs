@@ -18,11 +18,15 @@ use crate::{
     key::Fingerprint,
 };
 
-/// Places in one thread's table; each holds one entry. A power of two.
-const SLOTS: usize = 4_096;
+/// Places in one thread's table; each holds one entry.
+const SLOTS: usize = BUCKETS * WAYS;
 
-/// Places next to one another, in any of which a key may lie: with one alone, a quarter of 1,000 keys would share theirs.
-const WAYS: usize = 2;
+/// A power of two.
+const BUCKETS: usize = 512;
+
+/// Places next to one another, in any of which a key may lie; so many that half as many keys as there are places hardly ever contend for one. Which
+/// of them to look at is found in one word, of a byte for each.
+const WAYS: usize = 8;
 
 /// So long an entry is answered from here before the local tier hears of it again, so that its eviction policy keeps learning: it hears
 /// of everything that is read less often than that, and of what is hotter at least this often.
@@ -36,11 +40,17 @@ const SHARE_OF_CAPACITY: u64 = 4;
 
 /// The tables of all threads, dropped with the cache.
 pub(crate) struct Front {
-    tables: ThreadLocal<RefCell<Table>>,
+    tables: ThreadLocal<Own>,
     state: RandomState,
 }
 
+/// One thread's table, alone on its lines of memory: each hit marks it as borrowed.
+#[repr(align(128))]
+struct Own(RefCell<Table>);
+
 struct Table {
+    /// For each bucket the tags of its places, a byte each; 0 where a place is empty.
+    tags: Box<[u64; BUCKETS]>,
     slots: Box<[Option<Slot>]>,
     /// Reads turned away from an occupied place since one was let in.
     refused: u32,
@@ -73,13 +83,14 @@ impl Front {
         Self { tables: ThreadLocal::new(), state: RandomState::default() }
     }
 
-    /// The first of the places where a key may lie.
+    /// The bucket in whose places a key may lie, and the tag of the one where it does.
     #[inline]
-    fn index(&self, place: &Place) -> usize {
-        let address = std::ptr::from_ref(place.function).addr();
+    fn bucket(&self, place: &Place) -> (usize, u8) {
+        let hash = place.key.hash(&self.state, std::ptr::from_ref(place.function).addr());
+        let [tag, ..] = hash.to_be_bytes();
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
-        let hash = place.key.hash(&self.state, address) as usize;
-        (hash & (SLOTS / WAYS - 1)) * WAYS
+        let low = hash as usize;
+        (low % BUCKETS, tag.max(1))
     }
 
     /// What `serve` makes of this thread's entry, if there is one, and it is valid. After a change `good_until` says until when.
@@ -90,10 +101,9 @@ impl Front {
         good_until: impl FnOnce(&StoredEntry) -> Option<Moment>,
         serve: impl FnOnce(&Arc<StoredEntry>) -> Option<R>,
     ) -> Option<R> {
-        let table = self.tables.get()?.try_borrow().ok()?;
-        let first = self.index(place);
-        let mut ways = table.slots.get(first..first + WAYS)?.iter().flatten();
-        let slot = ways.find(|slot| slot.is_of(place))?;
+        let table = self.tables.get()?.0.try_borrow().ok()?;
+        let (bucket, tag) = self.bucket(place);
+        let slot = table.find(bucket, tag, place)?;
         let usable = place.soon < slot.good_until.get()
             && slot.entry.meta.is_in_front()
             && (slot.valid_at.get() == place.epoch || slot.is_valid_still(place, good_until));
@@ -105,32 +115,20 @@ impl Front {
         if !entry.meta.is_in_front() {
             return;
         }
-        let Ok(mut table) = self.tables.get_or(|| RefCell::new(Table::new())).try_borrow_mut() else { return };
+        let Ok(mut table) = self.tables.get_or(|| Own(RefCell::new(Table::new()))).0.try_borrow_mut() else { return };
         table.sweep();
-        let Table { slots, refused, .. } = &mut *table;
-        let first = self.index(place);
-        let Some(ways) = slots.get_mut(first..first + WAYS) else { return };
-        // Its own place, else a free one, else that of the entry that was told of longest ago.
-        let Some(slot) = ways.iter_mut().min_by_key(|slot| match slot {
-            Some(slot) if slot.is_of(place) => (0, Moment::ZERO),
-            Some(slot) if slot.entry.meta.is_in_front() => (2, slot.good_until.get()),
-            _ => (1, Moment::ZERO),
-        }) else {
-            return;
-        };
-        if slot.as_ref().is_some_and(|slot| !slot.is_of(place) && slot.entry.meta.is_in_front()) {
-            *refused += 1;
-            if *refused <= TAKE_OVER_ONE_IN {
-                return;
-            }
-            *refused = 0;
-        }
-        *slot = Some(Slot {
-            key: place.key,
-            entry: Arc::clone(entry),
-            good_until: Cell::new(good_until.min(place.soon.after(TELL_AFTER))),
-            valid_at: Cell::new(place.epoch),
-        });
+        let (bucket, tag) = self.bucket(place);
+        let Some(way) = table.way_for(bucket, place) else { return };
+        table.put(
+            bucket * WAYS + way,
+            tag,
+            Slot {
+                key: place.key,
+                entry: Arc::clone(entry),
+                good_until: Cell::new(good_until.min(place.soon.after(TELL_AFTER))),
+                valid_at: Cell::new(place.epoch),
+            },
+        );
     }
 
     /// The heaviest entry that may lie here, if the local tier holds `capacity` bytes.
@@ -160,18 +158,82 @@ impl Slot {
 
 impl Table {
     fn new() -> Self {
-        Self { slots: std::iter::repeat_with(|| None).take(SLOTS).collect(), refused: 0, hand: 0 }
+        Self {
+            tags: Box::new([0; BUCKETS]),
+            slots: std::iter::repeat_with(|| None).take(SLOTS).collect(),
+            refused: 0,
+            hand: 0,
+        }
+    }
+
+    #[inline]
+    fn find(&self, bucket: usize, tag: u8, place: &Place) -> Option<&Slot> {
+        let mut ways = equal_bytes(*self.tags.get(bucket)?, tag);
+        while ways != 0 {
+            let way = ways.trailing_zeros() as usize / 8;
+            if let Some(Some(slot)) = self.slots.get(bucket * WAYS + way)
+                && slot.is_of(place)
+            {
+                return Some(slot);
+            }
+            ways &= ways - 1;
+        }
+        None
+    }
+
+    /// The place that an entry may have: its own, else a free one, else that of an entry that nobody has asked this table for lately, else,
+    /// for one read in so many, that of the entry that was told of longest ago.
+    fn way_for(&mut self, bucket: usize, place: &Place) -> Option<usize> {
+        let slots = self.slots.get(bucket * WAYS..)?.get(..WAYS)?;
+        let rank = |slot: &Option<Slot>| match slot {
+            Some(slot) if slot.is_of(place) => (0, Moment::ZERO),
+            Some(slot) if slot.entry.meta.is_in_front() => (2, slot.good_until.get()),
+            _ => (1, Moment::ZERO),
+        };
+        let (way, (rank, good_until)) = slots.iter().map(rank).enumerate().min_by_key(|(_, rank)| *rank)?;
+        if rank == 2 && good_until > place.soon {
+            self.refused += 1;
+            if self.refused <= TAKE_OVER_ONE_IN {
+                return None;
+            }
+            self.refused = 0;
+        }
+        Some(way)
+    }
+
+    fn put(&mut self, at: usize, tag: u8, slot: Slot) {
+        self.mark(at, tag);
+        if let Some(place) = self.slots.get_mut(at) {
+            *place = Some(slot);
+        }
+    }
+
+    fn mark(&mut self, at: usize, tag: u8) {
+        if let Some(tags) = self.tags.get_mut(at / WAYS) {
+            let shift = at % WAYS * 8;
+            *tags = *tags & !(0xff << shift) | u64::from(tag) << shift;
+        }
     }
 
     /// Lets go of one entry that has left the local tier, if the next place in turn has one: memory follows evictions.
     fn sweep(&mut self) {
-        self.hand = (self.hand + 1) & (SLOTS - 1);
+        self.hand = (self.hand + 1) % SLOTS;
         if let Some(place) = self.slots.get_mut(self.hand)
             && place.as_ref().is_some_and(|slot| !slot.entry.meta.is_in_front())
         {
             *place = None;
+            self.mark(self.hand, 0);
         }
     }
+}
+
+/// The bytes of `word` that are `byte`: the highest bit of each is set. Above the first of them others may be set as well. (Henry S. Warren,
+/// Hacker's Delight, "Find first 0-byte".)
+#[inline]
+fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let different = word ^ ONES * u64::from(byte);
+    different.wrapping_sub(ONES) & !different & ONES << 7
 }
 
 #[cfg(test)]
@@ -181,5 +243,15 @@ mod tests {
     #[test]
     fn an_entry_at_hand_takes_one_line_of_memory() {
         assert_eq!(size_of::<Option<Slot>>(), 64);
+    }
+
+    #[test]
+    fn the_places_of_a_tag_are_found() {
+        let word = u64::from_le_bytes([7, 0, 8, 255, 7, 6, 1, 0]);
+        assert_eq!(equal_bytes(word, 7) & 0xff_ffff, 0x80, "the first, and not those after it");
+        assert_ne!(equal_bytes(word, 7) & 0x80 << 32, 0, "the second");
+        assert_eq!(equal_bytes(word, 1).trailing_zeros() / 8, 6);
+        assert_eq!(equal_bytes(word, 255).trailing_zeros() / 8, 3);
+        assert_eq!(equal_bytes(word, 9), 0);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         request,
         scope::LoadScope,
     },
-    event::{Event, Tier},
+    event::{Event, EventListener, Tier},
     key::Fingerprint,
     policy::TierChoice,
 };
@@ -44,7 +44,7 @@ impl Engine {
         self.serve_at_hand(&self.place(function, Fingerprint::of_args(args)?), |entry| {
             let value = entry.value.downcast_ref::<T>()?.clone();
             entry.meta.counters.hits_local.up();
-            self.tell(&Event::Hit { function: function.name(), tier: Tier::Local });
+            self.tell_of_hit(function, Tier::Local);
             Some(value)
         })
     }
@@ -117,6 +117,19 @@ impl Engine {
             Tier::Local => entry.meta.counters.hits_local.up(),
             Tier::Remote => entry.meta.counters.hits_remote.up(),
         }
-        self.tell(&Event::Hit { function: function.name(), tier });
+        self.tell_of_hit(function, tier);
     }
+
+    /// The event is made only if somebody listens.
+    #[inline]
+    fn tell_of_hit(&self, function: &'static Function, tier: Tier) {
+        if let Some(listener) = &self.listener {
+            tell_of_hit(listener, function, tier);
+        }
+    }
+}
+
+#[inline(never)]
+fn tell_of_hit(listener: &EventListener, function: &'static Function, tier: Tier) {
+    listener.tell(&Event::Hit { function: function.name(), tier });
 }

@@ -151,6 +151,12 @@ impl Counter {
         self.add(1);
     }
 
+    /// As [`up`](Self::up), if nobody else writes to the counter.
+    #[inline]
+    fn up_alone(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
     /// Keeps the largest.
     pub(crate) fn raise(&self, n: u64) {
         self.0.fetch_max(n, Ordering::Relaxed);
@@ -161,47 +167,88 @@ impl Counter {
     }
 }
 
-/// How many shares a [`HotCounter`] has: more threads than this share them.
-const SHARES: usize = 8;
+/// How many threads have a share of their own of every [`HotCounter`].
+const OWN_SHARES: usize = 8;
 
-/// A counter that is raised by every hit: threads do not write to one another's memory.
+/// A counter that is raised by every hit: threads do not write to one another's memory, and the first so many need no atomic addition.
 #[derive(Default)]
-pub(crate) struct HotCounter([Share; SHARES]);
+pub(crate) struct HotCounter {
+    own: [Share; OWN_SHARES],
+    /// Of all other threads.
+    common: Share,
+}
 
 /// A line of memory of its own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Share(Counter);
 
-/// Threads that have counted so far.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// Which shares have an owner: a bit for each.
+static OWNED: AtomicUsize = AtomicUsize::new(0);
 
-thread_local! {
-    /// Which share is this thread's, from 1; 0 before it is chosen. A place that needs no initialisation is found faster.
-    static SHARE: Cell<usize> = const { Cell::new(0) };
+/// Which share a thread counts in.
+#[derive(Clone, Copy)]
+enum Whose {
+    NotChosen,
+    Own(usize),
+    Common,
 }
 
-#[inline]
-fn share_of_this_thread() -> usize {
-    let chosen = SHARE.get();
-    if chosen > 0 {
-        return chosen - 1;
+thread_local! {
+    /// A place that needs no initialisation is found faster.
+    static SHARE: Cell<Whose> = const { Cell::new(Whose::NotChosen) };
+    static OWNER: Cell<Option<Owner>> = const { Cell::new(None) };
+}
+
+/// Gives a share back at the end of its thread.
+struct Owner(usize);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        SHARE.set(Whose::Common);
+        // Whoever owns the share next goes on from what this thread has written.
+        OWNED.fetch_and(!(1 << self.0), Ordering::Release);
     }
-    let share = THREADS.fetch_add(1, Ordering::Relaxed) % SHARES;
-    SHARE.set(share + 1);
-    share
+}
+
+#[cold]
+fn choose_share() -> Whose {
+    let free = |owned: usize| (0..OWN_SHARES).find(|share| owned & 1 << share == 0);
+    let owned = OWNED.fetch_update(Ordering::Acquire, Ordering::Relaxed, |owned| Some(owned | 1 << free(owned)?));
+    let whose = match owned.ok().and_then(free) {
+        Some(share) => {
+            let owner = Owner(share);
+            // A thread that is ending has no place for it any more, and drops it here.
+            match OWNER.try_with(|place| place.set(Some(owner))) {
+                Ok(()) => Whose::Own(share),
+                Err(_) => Whose::Common,
+            }
+        }
+        None => Whose::Common,
+    };
+    SHARE.set(whose);
+    whose
 }
 
 impl HotCounter {
     #[inline]
     pub(crate) fn up(&self) {
-        if let Some(share) = self.0.get(share_of_this_thread()) {
-            share.0.up();
+        let whose = match SHARE.get() {
+            Whose::NotChosen => choose_share(),
+            whose => whose,
+        };
+        match whose {
+            Whose::Own(share) => {
+                if let Some(Share(counter)) = self.own.get(share) {
+                    counter.up_alone();
+                }
+            }
+            Whose::Common | Whose::NotChosen => self.common.0.up(),
         }
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.0.iter().map(|share| share.0.get()).sum()
+        self.own.iter().map(|share| share.0.get()).sum::<u64>() + self.common.0.get()
     }
 }
 
@@ -254,4 +301,29 @@ impl FunctionStats {
 #[expect(clippy::cast_precision_loss, reason = "a share does not need more than 52 bits")]
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn hits_of_more_threads_than_have_a_share_are_all_counted() {
+        const THREADS: usize = 3 * OWN_SHARES;
+        const HITS: u64 = 1_000;
+        let counter = HotCounter::default();
+        // Twice, so that the second threads own what the first have given back.
+        for rounds in 1..=2 {
+            thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(|| (0..HITS).for_each(|_| counter.up()));
+                }
+            });
+            assert_eq!(counter.get(), rounds * HITS * THREADS as u64);
+        }
+        let own = counter.own.iter().filter(|share| share.0.get() > 0).count();
+        assert!(own > 0, "some threads owned a share");
+    }
 }

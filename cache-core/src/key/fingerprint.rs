@@ -13,8 +13,17 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 ///
 /// The first word says which calls a value's `Serialize` made, four bits for each, the others hold what they were made with. Text that
 /// does not fit is there as its SipHash of 128 bits, under a key that no other process knows: nobody can look for two that collide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub(crate) struct Fingerprint([u64; WORDS]);
+
+impl PartialEq for Fingerprint {
+    /// Word by word: the derived one compares memory in larger pieces than one of the two was just written in, for which a processor has to wait.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) == 0
+    }
+}
 
 /// The first says what the others are.
 const WORDS: usize = 4;
