@@ -15,6 +15,8 @@ use crate::report::Samples;
 pub(super) struct Plan {
     /// The most popular rows, which every node reads beforehand.
     pub(super) known: u32,
+    /// All rows that are read beforehand, the less popular ones by one node each.
+    pub(super) read: u32,
     pub(super) clients: usize,
     /// Percent of the requests that write.
     pub(super) writes: u32,
@@ -49,8 +51,11 @@ struct Seen {
 
 pub(super) async fn run(world: &Arc<World>, nodes: Vec<Node>, plan: Plan) -> Outcome {
     let nodes: Vec<Arc<Node>> = nodes.into_iter().map(Arc::new).collect();
-    for node in &nodes {
-        get_to_know(world, node, plan).await;
+    let ids = Arc::new(world.top(plan.read));
+    let (known, rest) = ids.split_at(plan.known.min(plan.read) as usize);
+    for (at, node) in nodes.iter().enumerate() {
+        let own = rest.iter().skip(at).step_by(nodes.len());
+        get_to_know(node, known.iter().chain(own).copied().collect(), plan.clients).await;
     }
     let begun = Instant::now();
     let mut clients = Vec::new();
@@ -84,18 +89,18 @@ pub(super) async fn run(world: &Arc<World>, nodes: Vec<Node>, plan: Plan) -> Out
     }
 }
 
-/// The node reads the most popular rows, as it would have after a while.
-async fn get_to_know(world: &World, node: &Arc<Node>, plan: Plan) {
-    let ids = Arc::new(world.top(plan.known));
-    let readers = (0..plan.clients).map(|reader| {
+/// The node reads what it would have read after a while.
+async fn get_to_know(node: &Arc<Node>, ids: Vec<i64>, readers: usize) {
+    let ids = Arc::new(ids);
+    let reading = (0..readers).map(|reader| {
         let (node, ids) = (Arc::clone(node), Arc::clone(&ids));
         tokio::spawn(async move {
-            for id in ids.iter().skip(reader).step_by(plan.clients) {
+            for id in ids.iter().skip(reader).step_by(readers) {
                 (node.read)(*id).await.expect("the row can be read");
             }
         })
     });
-    for reader in readers.collect::<Vec<_>>() {
+    for reader in reading.collect::<Vec<_>>() {
         reader.await.expect("no reader panics");
     }
 }
