@@ -64,7 +64,8 @@ impl Zipf {
         let postgres = Postgres::start(Durability::On);
         for (writes, mix) in [(5, "95/5"), (20, "80/20")] {
             let mut outcomes = Vec::new();
-            let is_wanted = |word: &str| word == "none" || self.only.is_empty() || self.only.iter().any(|one| one == word);
+            let is_wanted =
+                |word: &str| word == "none" || self.only.is_empty() || self.only.iter().any(|one| one == word);
             for (name, word) in WAYS.into_iter().filter(|(_, word)| is_wanted(word)) {
                 if let Some(outcome) = self.way(&postgres, word, writes).await {
                     outcomes.push((name, word, outcome));

@@ -187,8 +187,9 @@ pub trait Journal: Send + Sync + 'static {
         count: usize,
     ) -> BoxFuture<'_, Result<Option<Vec<Record>>, Error>>;
 
-    /// Takes the records up to `to` out, which are in the database. Each counts once, however often it is acknowledged.
-    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>>;
+    /// Takes these records out, which are the oldest, as claimed, and are in the database. Each counts once, however often it is
+    /// acknowledged.
+    fn acknowledge<'a>(&'a self, shard: u32, records: &'a [Record]) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Makes a record a dead letter.
     ///

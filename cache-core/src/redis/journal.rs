@@ -1,7 +1,10 @@
 //! The journal of write-behind in Redis: a stream with a consumer group for each shard.
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -64,7 +67,12 @@ pub(super) struct RedisJournal {
     lanes: Vec<Keys>,
 }
 
+/// A stream's entry: its id and its fields.
+type Delivered = (String, Vec<Vec<u8>>);
+
 struct Keys {
+    /// Whether the flusher of this process was given all that had been delivered before.
+    has_all: AtomicBool,
     log: String,
     pending: String,
     sums: String,
@@ -80,6 +88,7 @@ impl RedisJournal {
         let lane = |shard| {
             let key = |what| names.journal(name, shard, what);
             Keys {
+                has_all: AtomicBool::new(false),
                 log: key("log"),
                 pending: key("pending"),
                 sums: key("sums"),
@@ -174,16 +183,47 @@ impl RedisJournal {
         lease: Duration,
         count: usize,
     ) -> Result<Option<Vec<Record>>, Error> {
+        const ACTION: &str = "claim from a journal";
         let keys = self.lane(shard)?;
         let mut call = script(&CLAIM, &[&keys.log, &keys.lease]);
         call.arg(owner).arg(scripts::millis(lease)).arg(count);
-        let found: Option<Vec<(String, Vec<Vec<u8>>)>> = self.ask("claim from a journal", call).await?;
-        found.map(|found| found.into_iter().map(record).collect()).transpose()
+        let mut read_new = cmd("XREADGROUP");
+        read_new.arg("GROUP").arg("flushers").arg(owner).arg("COUNT").arg(count).arg("STREAMS").arg(&keys.log).arg(">");
+        // In one trip, if it is likely that nothing was left behind. What is read for nothing is claimed the next time, by whoever flushes then.
+        let has_all = keys.has_all.swap(false, Ordering::AcqRel);
+        let new = if has_all { vec![read_new.clone()] } else { Vec::new() };
+        let mut replies = self.link.ask(ACTION, [vec![call], new]).await?.into_iter();
+        let Some((left_behind, is_all)) =
+            read::<Option<(Vec<Delivered>, i64)>>(ACTION, replies.next().unwrap_or(Value::Nil))?
+        else {
+            return Ok(None);
+        };
+        let found = if left_behind.is_empty() {
+            let new = match replies.next() {
+                Some(new) => new,
+                None => self.ask(ACTION, read_new).await?,
+            };
+            let streams: Option<Vec<(String, Vec<Delivered>)>> = read(ACTION, new)?;
+            keys.has_all.store(true, Ordering::Release);
+            streams.unwrap_or_default().into_iter().flat_map(|(_, delivered)| delivered).collect()
+        } else {
+            keys.has_all.store(!has_all && is_all == 1, Ordering::Release);
+            left_behind
+        };
+        found.into_iter().map(record).collect::<Result<_, _>>().map(Some)
     }
 
-    async fn acknowledge(&self, shard: u32, to: Position) -> Result<(), Error> {
+    async fn acknowledge(&self, shard: u32, records: &[Record]) -> Result<(), Error> {
+        let Some(last) = records.last() else { return Ok(()) };
         let mut call = self.lane(shard)?.to_settle();
-        call.arg("done").arg(to);
+        call.arg("done").arg(last.position);
+        for Record { position, entry } in records {
+            call.arg(position).arg(&entry.key);
+            match &entry.change {
+                Change::Absolute(_) => call.arg("").arg(""),
+                Change::Add { column, by } => call.arg(column).arg(by),
+            };
+        }
         self.ask::<String>("acknowledge to a journal", call).await.map(drop)
     }
 
@@ -264,7 +304,7 @@ fn script(script: &Script, keys: &[&String]) -> Cmd {
 
 /// A stream's entry: its first field is named by the key, and holds what an absolute operation says; an increment has a second one,
 /// named by the column.
-fn record((id, fields): (String, Vec<Vec<u8>>)) -> Result<Record, Error> {
+fn record((id, fields): Delivered) -> Result<Record, Error> {
     let position = id.split('-').next().and_then(|position| position.parse().ok()).ok_or_else(strange)?;
     let mut fields = fields.into_iter();
     let (key, change) = match (fields.next(), fields.next(), fields.next(), fields.next()) {
@@ -346,8 +386,8 @@ impl Journal for RedisJournal {
         Box::pin(self.claim(shard, owner, lease, count))
     }
 
-    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(self.acknowledge(shard, to))
+    fn acknowledge<'a>(&'a self, shard: u32, records: &'a [Record]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.acknowledge(shard, records))
     }
 
     fn bury<'a>(&'a self, shard: u32, owner: OwnerId, burial: Burial<'a>) -> BoxFuture<'a, Result<(), Error>> {

@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     error::{Error, ErrorKind},
     orm::CachedConnection,
-    ports::journal::{Journal, OwnerId},
+    ports::journal::{Journal, OwnerId, ShardState},
 };
 
 pub(super) struct Core<E: WriteBehindEntity> {
@@ -92,6 +92,13 @@ impl<E: WriteBehindEntity> Core<E> {
     pub(super) fn lane(&self, shard: u32) -> Result<&Lane, Error> {
         let lane = usize::try_from(shard).ok().and_then(|at| self.lanes.get(at));
         lane.ok_or_else(|| Error::new(ErrorKind::Setting, format!("there is no shard {shard}")))
+    }
+
+    /// Keeps what a look has shown, for the figures.
+    pub(super) fn note(&self, shard: u32, state: &ShardState) {
+        if let Ok(lane) = self.lane(shard) {
+            lane.seen.note(state);
+        }
     }
 
     pub(super) fn shards(&self) -> impl Iterator<Item = u32> + use<E> {

@@ -39,7 +39,8 @@ pub(super) struct Flusher<E: WriteBehindEntity> {
 
 /// What came of an attempt to flush.
 enum Flushed {
-    Some,
+    /// So many records are gone from the journal.
+    Some(usize),
     /// Another process flushes this shard.
     Elsewhere,
 }
@@ -67,13 +68,18 @@ impl<E: WriteBehindEntity> Flusher<E> {
 
     /// Flushes by size, by time and on demand, until the end.
     pub(super) async fn run(mut self) {
+        // What is left of what was seen: others append, and nobody else takes out.
+        let mut left: Option<ShardState> = None;
         while self.core.phase() != Phase::Ended {
-            let state = match self.core.journal.look(self.shard).await {
-                Ok(state) => state,
-                Err(error) => {
-                    self.failed(&Failure::Journal(error)).await;
-                    continue;
-                }
+            let state = match left.take().filter(|state| self.is_enough(state)) {
+                Some(state) => state,
+                None => match self.core.journal.look(self.shard).await {
+                    Ok(state) => state,
+                    Err(error) => {
+                        self.failed(&Failure::Journal(error)).await;
+                        continue;
+                    }
+                },
             };
             self.note(&state);
             if self.core.phase() == Phase::Draining && state.records == 0 {
@@ -84,7 +90,11 @@ impl<E: WriteBehindEntity> Flusher<E> {
                 continue;
             }
             match self.flush().await {
-                Ok(Flushed::Some) => self.failures = 0,
+                Ok(Flushed::Some(gone)) => {
+                    self.failures = 0;
+                    let records = state.records.saturating_sub(gone as u64);
+                    left = (gone > 0).then_some(ShardState { records, ..state });
+                }
                 Ok(Flushed::Elsewhere) => self.wait(&ShardState::default()).await,
                 Err(Failure::Fenced) => {
                     self.core.counters.fenced.add(1);
@@ -98,12 +108,16 @@ impl<E: WriteBehindEntity> Flusher<E> {
         self.core.settled.notify_waiters();
     }
 
-    fn is_due(&self, state: &ShardState) -> bool {
+    /// Whether there is a whole batch, or as much as the journal takes.
+    fn is_enough(&self, state: &ShardState) -> bool {
         let settings = &self.core.settings;
-        let enough = (settings.batch_size as u64).min(settings.backlog_per_shard());
+        state.records >= (settings.batch_size as u64).min(settings.backlog_per_shard())
+    }
+
+    fn is_due(&self, state: &ShardState) -> bool {
         state.records > 0
-            && (state.records >= enough
-                || state.oldest_age >= settings.flush_interval
+            && (self.is_enough(state)
+                || state.oldest_age >= self.core.settings.flush_interval
                 || state.oldest.is_some_and(|oldest| oldest <= state.demanded)
                 || self.core.phase() != Phase::Open)
     }
@@ -167,12 +181,12 @@ impl<E: WriteBehindEntity> Flusher<E> {
         let position = self.position().await?;
         let written = records.partition_point(|record| record.position <= position);
         let (done, fresh) = records.split_at(written);
-        if let Some(last) = done.last() {
+        if !done.is_empty() {
             core.counters.replayed.add(done.len() as u64);
-            self.acknowledge(last.position).await?;
+            self.acknowledge(done).await?;
         }
         self.write(fresh).await?;
-        Ok(Flushed::Some)
+        Ok(Flushed::Some(records.len()))
     }
 
     async fn position(&mut self) -> Result<Position, Failure> {
@@ -227,8 +241,9 @@ impl<E: WriteBehindEntity> Flusher<E> {
                     self.position = Some(to);
                     self.unknown = 0;
                     self.land(tags).await;
-                    self.acknowledge(to).await?;
-                    rest = rest.get(taken..).unwrap_or_default();
+                    let (written, others) = rest.split_at(taken.min(rest.len()));
+                    self.acknowledge(written).await?;
+                    rest = others;
                     take = take.saturating_mul(2).min(records.len());
                 }
                 Err(error) if !self.is_of_the_data(&error) => return Err(Failure::Database(error)),
@@ -270,8 +285,8 @@ impl<E: WriteBehindEntity> Flusher<E> {
         }
     }
 
-    async fn acknowledge(&self, to: Position) -> Result<(), Failure> {
-        self.core.journal.acknowledge(self.shard, to).await?;
+    async fn acknowledge(&self, records: &[Record]) -> Result<(), Failure> {
+        self.core.journal.acknowledge(self.shard, records).await?;
         self.has_settled();
         Ok(())
     }
@@ -315,9 +330,7 @@ impl<E: WriteBehindEntity> Flusher<E> {
     }
 
     fn note(&self, state: &ShardState) {
-        if let Ok(lane) = self.core.lane(self.shard) {
-            lane.seen.note(state);
-        }
+        self.core.note(self.shard, state);
     }
 
     fn engine_tell(&self, event: &Event<'_>) {

@@ -178,6 +178,10 @@ impl<E: WriteBehindEntity> WriteBehind<E> {
         let flushed = self.flush().await;
         core.enter(Phase::Ended);
         for shard in core.shards() {
+            // The last figures are those of the end.
+            if let Ok(state) = core.journal.look(shard).await {
+                core.note(shard, &state);
+            }
             let _ = core.journal.release(shard, core.owner).await;
         }
         if flushed.is_ok() && core.journal.is_volatile() {

@@ -76,13 +76,13 @@ impl<F: Fn() + Send + Sync + 'static> Journal for Window<F> {
         self.inner.claim(shard, owner, lease, count)
     }
 
-    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>> {
+    fn acknowledge<'a>(&'a self, shard: u32, records: &'a [Record]) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             if self.stands_still() {
                 (self.reached)();
                 tokio::time::sleep(PAUSE).await;
             }
-            self.inner.acknowledge(shard, to).await
+            self.inner.acknowledge(shard, records).await
         })
     }
 

@@ -18,23 +18,29 @@ else
   end
 end
 -- An absolute operation is three arguments, an increment is four.
-local keys, at = {}, 4
+local keys, count, at = {}, 0, 4
+-- Whether nothing is to be known of what waits: no sums and no dead letters in the shard, and nothing but absolute operations.
+local is_simple = not has_dead and redis.call('EXISTS', sums) == 0
 while ARGV[at] do
-  keys[#keys + 1] = ARGV[at]
-  at = at + (ARGV[at + 1] == 'A' and 3 or 4)
+  count = count + 1
+  keys[count] = ARGV[at]
+  local is_absolute = ARGV[at + 1] == 'A'
+  is_simple = is_simple and is_absolute
+  at = at + (is_absolute and 3 or 4)
 end
-local texts = waiting_for(pending, keys)
+local texts = is_simple and {} or waiting_for(pending, keys)
 local room = tonumber(ARGV[3]) - redis.call('XLEN', log)
 local outcomes = {}
 at = 4
 for number, key in ipairs(keys) do
   local kind, outcome = ARGV[at + 1], 'F'
   if room > 0 then
-    local before = changed[key] or texts[key]
-    if kind == 'A' then
-      outcome = accept(before, key, kind, ARGV[at + 2])
+    if is_simple then
+      outcome = accept_alone(key, ARGV[at + 2])
+    elseif kind == 'A' then
+      outcome = accept(changed[key] or texts[key], key, kind, ARGV[at + 2])
     else
-      outcome = accept(before, key, kind, '', ARGV[at + 2], ARGV[at + 3])
+      outcome = accept(changed[key] or texts[key], key, kind, '', ARGV[at + 2], ARGV[at + 3])
     end
     if type(outcome) == 'table' then
       finish()

@@ -1,6 +1,7 @@
--- Becomes, or stays, the flusher of a shard, and takes the oldest records: those that were delivered and never acknowledged, by
--- whomever, before those that are new. False if another is the flusher.
+-- Becomes, or stays, the flusher of a shard, and takes the oldest of the records that were delivered and never acknowledged, by whomever. What
+-- is newer comes after all of them, and is read by the caller itself: a script would spell out each record twice.
 -- KEYS: log, lease; ARGV: owner, lease in milliseconds, count
+-- Returns the records, and 1 if there are no more of them, else 0; or false if another is the flusher.
 local log, lease, owner, count = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[3])
 local holder = redis.call('GET', lease)
 if holder and holder ~= owner then
@@ -33,15 +34,4 @@ for _, entry in ipairs(claimed[2]) do
     records[#records + 1] = entry
   end
 end
--- What is newer comes after all that was delivered before.
-if claimed[1] == '0-0' and #records < count then
-  local fresh = redis.call('XREADGROUP', 'GROUP', 'flushers', owner, 'COUNT', count - #records, 'STREAMS', log, '>')
-  if fresh and #records == 0 then
-    return fresh[1][2]
-  elseif fresh then
-    for _, entry in ipairs(fresh[1][2]) do
-      records[#records + 1] = entry
-    end
-  end
-end
-return records
+return {records, claimed[1] == '0-0' and 1 or 0}

@@ -20,13 +20,17 @@ local function added(id, ...)
   return type(done) == 'table' and done.err and done
 end
 
+-- Appends an absolute operation where nothing was added to a column: the new position is all there is to know.
+local function accept_alone(key, payload)
+  local id = step()
+  changed[key] = id
+  return added(id, key, payload) or 'Y'
+end
+
 -- Appends one operation to those of its key: 'Y', 'O' if a sum does not fit, or what Redis refuses with.
 local function accept(text, key, kind, payload, column, by)
   if kind == 'A' and not has_dead and (not text or tonumber(text)) then
-    -- Nothing was added to a column: the new position is all there is to know.
-    local id = step()
-    changed[key] = id
-    return added(id, key, payload) or 'Y'
+    return accept_alone(key, payload)
   end
   local waiting = type(text) == 'table' and text or unpacked(text)
   if kind == 'I' then

@@ -95,8 +95,8 @@ impl Journal for MemoryJournal {
         done(self.on(shard, |shard| Some(shard.oldest(count))))
     }
 
-    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>> {
-        done(self.on(shard, |shard| shard.acknowledge(to)))
+    fn acknowledge<'a>(&'a self, shard: u32, records: &'a [Record]) -> BoxFuture<'a, Result<(), Error>> {
+        done(self.on(shard, |shard| records.last().into_iter().for_each(|last| shard.acknowledge(last.position))))
     }
 
     fn bury<'a>(&'a self, shard: u32, _: OwnerId, burial: Burial<'a>) -> BoxFuture<'a, Result<(), Error>> {

@@ -52,7 +52,7 @@ impl Kept {
     }
 
     async fn acknowledge(&self, records: &[Record]) {
-        self.journal.acknowledge(0, records.last().unwrap().position).await.unwrap();
+        self.journal.acknowledge(0, records).await.unwrap();
     }
 
     async fn bury(&self, owner: u64, position: Position) {

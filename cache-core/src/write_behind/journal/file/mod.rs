@@ -250,7 +250,8 @@ impl Journal for FileJournal {
         Box::pin(async move { self.kept.shard(shard).map(|shard| Some(shard.oldest(count))) })
     }
 
-    fn acknowledge(&self, shard: u32, to: Position) -> BoxFuture<'_, Result<(), Error>> {
+    fn acknowledge<'a>(&'a self, shard: u32, records: &'a [Record]) -> BoxFuture<'a, Result<(), Error>> {
+        let Some(to) = records.last().map(|last| last.position) else { return Box::pin(std::future::ready(Ok(()))) };
         Box::pin(self.write(move |kept, log| kept.acknowledge(log, shard, to)))
     }
 
