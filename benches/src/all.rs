@@ -38,11 +38,11 @@ macro_rules! entry {
 
 /// In the order of the page. A benchmark that is added gets a line here.
 const ENTRIES: &[Entry] = &[
-    entry!("hit", []),
+    entry!("hit", notes, []),
     entry!("remote", notes, []),
     entry!("invalidate", []),
     entry!("write", notes, ["--writes", "60"]),
-    entry!("zipf", ["--warm-up", "1", "--seconds", "5"]),
+    entry!("zipf", notes, ["--warm-up", "1", "--seconds", "5"]),
     entry!("memory", []),
     entry!("compile", ["--rounds", "2"]),
     entry!("stampede", []),

@@ -211,7 +211,7 @@ impl Table {
     fn mark(&mut self, at: usize, tag: u8) {
         if let Some(tags) = self.tags.get_mut(at / WAYS) {
             let shift = at % WAYS * 8;
-            *tags = *tags & !(0xff << shift) | u64::from(tag) << shift;
+            *tags = (*tags & !(0xff << shift)) | (u64::from(tag) << shift);
         }
     }
 
@@ -232,8 +232,8 @@ impl Table {
 #[inline]
 fn equal_bytes(word: u64, byte: u8) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let different = word ^ ONES * u64::from(byte);
-    different.wrapping_sub(ONES) & !different & ONES << 7
+    let different = word ^ (ONES * u64::from(byte));
+    different.wrapping_sub(ONES) & !different & (ONES << 7)
 }
 
 #[cfg(test)]

@@ -187,29 +187,28 @@ impl RedisJournal {
         let keys = self.lane(shard)?;
         let mut call = script(&CLAIM, &[&keys.log, &keys.lease]);
         call.arg(owner).arg(scripts::millis(lease)).arg(count);
-        let mut read_new = cmd("XREADGROUP");
-        read_new.arg("GROUP").arg("flushers").arg(owner).arg("COUNT").arg(count).arg("STREAMS").arg(&keys.log).arg(">");
-        // In one trip, if it is likely that nothing was left behind. What is read for nothing is claimed the next time, by whoever flushes then.
-        let has_all = keys.has_all.swap(false, Ordering::AcqRel);
-        let new = if has_all { vec![read_new.clone()] } else { Vec::new() };
-        let mut replies = self.link.ask(ACTION, [vec![call], new]).await?.into_iter();
-        let Some((left_behind, is_all)) =
-            read::<Option<(Vec<Delivered>, i64)>>(ACTION, replies.next().unwrap_or(Value::Nil))?
-        else {
-            return Ok(None);
+        let read_new = |count: usize| {
+            let mut read = cmd("XREADGROUP");
+            read.arg("GROUP").arg("flushers").arg(owner).arg("COUNT").arg(count).arg("STREAMS").arg(&keys.log).arg(">");
+            read
         };
-        let found = if left_behind.is_empty() {
+        // In one trip, if it is likely that nothing was left behind. What is read beyond `count` is claimed the next time, by whoever flushes then.
+        let at_once = if keys.has_all.swap(false, Ordering::AcqRel) { vec![read_new(count)] } else { Vec::new() };
+        let mut replies = self.link.ask(ACTION, [vec![call], at_once]).await?.into_iter();
+        let claimed: Option<(Vec<Delivered>, i64)> = read(ACTION, replies.next().unwrap_or(Value::Nil))?;
+        let Some((mut found, is_all)) = claimed else { return Ok(None) };
+        let room = count.saturating_sub(found.len());
+        if is_all == 1 && room > 0 {
             let new = match replies.next() {
                 Some(new) => new,
-                None => self.ask(ACTION, read_new).await?,
+                None => self.ask(ACTION, read_new(room)).await?,
             };
             let streams: Option<Vec<(String, Vec<Delivered>)>> = read(ACTION, new)?;
-            keys.has_all.store(true, Ordering::Release);
-            streams.unwrap_or_default().into_iter().flat_map(|(_, delivered)| delivered).collect()
-        } else {
-            keys.has_all.store(!has_all && is_all == 1, Ordering::Release);
-            left_behind
-        };
+            let mut new: Vec<Delivered> = streams.unwrap_or_default().into_iter().flat_map(|(_, new)| new).collect();
+            keys.has_all.store(new.len() <= room, Ordering::Release);
+            new.truncate(room);
+            found.append(&mut new);
+        }
         found.into_iter().map(record).collect::<Result<_, _>>().map(Some)
     }
 
