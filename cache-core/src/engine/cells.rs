@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 
 use crate::{clock::Moment, engine::changes::Changes, ports::TagState, tag::Tag};
 
@@ -44,7 +45,7 @@ struct Dependents {
     counted: bool,
 }
 
-type Map = DashMap<Tag, Weak<Cell>>;
+type Map = DashMap<Tag, Weak<Cell>, RandomState>;
 
 /// A point in a cell's life; see [`Cell::verify`].
 pub(crate) type Sequence = u64;
@@ -166,7 +167,7 @@ pub(crate) struct Cells {
 impl Cells {
     /// No cells yet; `changes` will hear of each that loses a verified version.
     pub(crate) fn new(changes: Changes) -> Self {
-        Self { map: Arc::new(DashMap::new()), changes }
+        Self { map: Arc::default(), changes }
     }
 
     /// The cell of `tag`, made unverified if there is none.

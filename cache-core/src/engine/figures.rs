@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 
 use crate::{
     engine::{
@@ -22,8 +23,8 @@ const OTHERS: &str = "(others)";
 #[derive(Default)]
 pub(crate) struct Figures {
     /// By the address of the function's static.
-    functions: DashMap<usize, (&'static Function, Arc<FunctionCounters>)>,
-    tables: DashMap<Box<str>, Arc<TableCounters>>,
+    functions: DashMap<usize, (&'static Function, Arc<FunctionCounters>), RandomState>,
+    tables: DashMap<Box<str>, Arc<TableCounters>, RandomState>,
 }
 
 #[derive(Default)]

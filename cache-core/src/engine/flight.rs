@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use dashmap::{DashMap, Entry as Place};
+use foldhash::fast::RandomState;
 use tokio::sync::watch;
 
 use crate::{
@@ -112,7 +113,7 @@ impl Flight {
 }
 
 /// The flights of a node, by key: the newest of each.
-pub(crate) struct Flights(DashMap<Arc<str>, Arc<Flight>>);
+pub(crate) struct Flights(DashMap<Arc<str>, Arc<Flight>, RandomState>);
 
 /// What a caller does about a load.
 pub(crate) enum Role<'a> {
@@ -122,7 +123,7 @@ pub(crate) enum Role<'a> {
 
 impl Flights {
     pub(crate) fn new() -> Self {
-        Self(DashMap::new())
+        Self(DashMap::default())
     }
 
     /// Joins the key's newest flight if `may_join` says so, else leads a new one that takes its place.

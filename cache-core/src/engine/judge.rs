@@ -1,6 +1,8 @@
 //! Judges entries at hand: whether their tags still have the versions that they record.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
+
+use foldhash::HashMap;
 
 use crate::{
     engine::{

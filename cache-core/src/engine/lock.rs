@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dashmap::DashSet;
+use foldhash::fast::RandomState;
 
 use crate::{
     engine::Engine,
@@ -23,7 +24,7 @@ pub(crate) const POLL_MAX: Duration = Duration::from_millis(64);
 /// The keys whose load lock this process holds. A caller who meets its own process's lock does not wait for it: what is
 /// loaded under it was overtaken by an invalidation, or the caller would share it.
 #[derive(Default)]
-pub(crate) struct HeldLocks(DashSet<Arc<str>>);
+pub(crate) struct HeldLocks(DashSet<Arc<str>, RandomState>);
 
 impl HeldLocks {
     pub(crate) fn holds(&self, key: &str) -> bool {

@@ -1,9 +1,8 @@
 //! Asks the tiers for an entry: the local copy with its tags re-checked, then the remote one.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
+
+use foldhash::HashSet;
 
 use crate::{
     clock::Moment,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 /// The keys that are being loaded while a tag of theirs is pending.
 pub(crate) struct Turns(Arc<Map>);
 
-type Map = DashMap<Arc<str>, Weak<Turn>>;
+type Map = DashMap<Arc<str>, Weak<Turn>, RandomState>;
 
 /// One key: at most one load runs, and one more gathers the callers who came since that one began.
 struct Turn {
@@ -47,7 +48,7 @@ pub(crate) struct Running {
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(DashMap::new()))
+        Self(Arc::default())
     }
 
     #[cfg(test)]
