@@ -10,13 +10,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::track::{Lanes, Track};
+use self::track::Track;
 use crate::report::{Bars, Output, Report, Samples, Table, nanos, ratio};
 
 /// What everybody is compared with: the store underneath ours, used directly.
 const REFERENCE: &str = "moka::future, Arc<T>";
 const REFERENCE_CLONE: &str = "moka::future, T";
 const OURS: &str = "ours: #[cached], Arc<T>";
+const OURS_APART: &str = "ours: the same, each thread its own rows";
 const OURS_CLONE: &str = "ours: #[cached], T";
 
 /// The libraries that do the work of a cached function, as a user would pick one; stores are no such thing.
@@ -50,10 +51,8 @@ impl Hit {
         #[cfg(not(feature = "peers"))]
         report.note("Built without the other libraries: `--features peers` brings them.");
 
-        let together = |threads| Lanes { threads, apart: false };
-        let one = track.run(together(1), self.rounds, |_| true).await;
-        let all = track.run(together(cores), self.rounds, |_| true).await;
-        let apart = track.run(Lanes { threads: cores, apart: true }, self.rounds, |name| name == OURS).await;
+        let one = track.run(1, self.rounds).await;
+        let all = track.run(cores, self.rounds).await;
         let reference = one.iter().find(|samples| samples.name == REFERENCE).or(one.first());
         let reference = reference.expect("something takes part").clone();
         let mut table = Table::new(&["a local hit", "1 thread", "spread", "all cores", "spread", "1 thread ÷ moka"]);
@@ -87,10 +86,10 @@ impl Hit {
             report.figure("ratio_best_peer", ours.ratio_to(best));
         }
         // On all cores as many hits are made per core as on one: the time per hit would stay the same, were there no contention.
-        let scaling = |many: &[Samples]| cores as f64 * ours.median() / by_name(many, OURS).median();
+        let scaling = |name| cores as f64 * by_name(&one, name).median() / by_name(&all, name).median();
         report.figure("cores", cores as f64);
-        report.figure("scaling_all_cores", scaling(&all));
-        report.figure("scaling_own_rows", scaling(&apart));
+        report.figure("scaling_all_cores", scaling(OURS));
+        report.figure("scaling_own_rows", scaling(OURS_APART));
         report.figure("ns_arc", ours.median());
         report.figure("ns_clone", by_name(&one, OURS_CLONE).median());
         for store in ["quick_cache", "moka::sync"] {

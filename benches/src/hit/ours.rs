@@ -6,8 +6,8 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use sea_orm_cache::{Cache, CachedConnection, cached};
 
 use super::{
-    OURS, OURS_CLONE,
-    track::{KEYS, Track},
+    OURS, OURS_APART, OURS_CLONE,
+    track::{KEYS, Keys, Track},
 };
 use crate::model::{self, Column, Entity as Article, Model, row};
 
@@ -40,9 +40,12 @@ pub(super) async fn enter(track: &mut Track) {
         shared(&db, id).await.expect("SQLite answers").expect("the row is there");
         cloned(&db, id).await.expect("SQLite answers").expect("the row is there");
     }
-    let (other, pages) = (db.clone(), db.clone());
+    let (other, pages, apart) = (db.clone(), db.clone(), db.clone());
     track.enter(OURS, async move |id| {
         black_box(shared(&db, id).await.expect("a hit does not fail"));
+    });
+    track.enter_counting(OURS_APART, Keys::Apart, 1, async move |id| {
+        black_box(shared(&apart, id).await.expect("a hit does not fail"));
     });
     track.enter(OURS_CLONE, async move |id| {
         black_box(cloned(&other, id).await.expect("a hit does not fail"));
@@ -52,7 +55,7 @@ pub(super) async fn enter(track: &mut Track) {
         let found = page(&pages, &ids(first).collect::<Vec<_>>()).await.expect("SQLite answers");
         assert_eq!(found.len(), PAGE as usize, "every row is there");
     }
-    track.enter_counting("ours: #[cached(batch)], Arc<T>, each of 10", PAGE, async move |id| {
+    track.enter_counting("ours: #[cached(batch)], Arc<T>, each of 10", Keys::Same, PAGE, async move |id| {
         let ids: [i64; PAGE as usize] = std::array::from_fn(|at| 1 + (id + at as i64 * 97) % KEYS);
         black_box(page(&pages, &ids).await.expect("a hit does not fail"));
     });

@@ -13,24 +13,27 @@ use crate::report::{Contest, Samples};
 /// So many different keys are asked for, in an order that looks random.
 pub(super) const KEYS: i64 = 1_024;
 
-type Drive = Box<dyn Fn(Lanes) -> f64 + Send + Sync>;
+type Drive = Box<dyn Fn(usize) -> f64 + Send + Sync>;
 
-/// Threads that read at a time.
+/// Which keys threads ask for that read at a time.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes {
-    pub(super) threads: usize,
-    /// Whether each has its own part of the keys; else all ask for all of them.
-    pub(super) apart: bool,
+pub(super) enum Keys {
+    /// All of them.
+    Same,
+    /// Each its own part.
+    Apart,
 }
 
-impl Lanes {
+impl Keys {
     /// The first key of a thread, and how many it asks for.
-    fn keys(self, lane: usize) -> (i64, i64) {
-        if !self.apart {
-            return (1, KEYS);
+    fn of(self, lane: usize, threads: usize) -> (i64, i64) {
+        match self {
+            Self::Same => (1, KEYS),
+            Self::Apart => {
+                let share = KEYS / threads as i64;
+                (1 + share * lane as i64, share)
+            }
         }
-        let share = KEYS / self.threads as i64;
-        (1 + share * lane as i64, share)
     }
 }
 
@@ -52,11 +55,11 @@ impl Track {
     where
         F: AsyncFn(i64) + Send + Sync + 'static,
     {
-        self.enter_counting(name, 1, hit);
+        self.enter_counting(name, Keys::Same, 1, hit);
     }
 
-    /// As [`enter`](Self::enter), where each call is `per_call` hits.
-    pub(super) fn enter_counting<F>(&mut self, name: &str, per_call: u32, hit: F)
+    /// As [`enter`](Self::enter), where threads ask for these keys, and each call is `per_call` hits.
+    pub(super) fn enter_counting<F>(&mut self, name: &str, keys: Keys, per_call: u32, hit: F)
     where
         F: AsyncFn(i64) + Send + Sync + 'static,
     {
@@ -64,12 +67,11 @@ impl Track {
             return;
         }
         let (runtime, calls) = (Handle::current(), self.hits / per_call);
-        let drive = move |lanes: Lanes| {
-            let threads = lanes.threads;
+        let drive = move |threads| {
             let barrier = Barrier::new(threads);
             let (hit, runtime, barrier) = (&hit, &runtime, &barrier);
             let spans: Vec<f64> = thread::scope(|scope| {
-                let run = |lane| scope.spawn(move || lap(runtime, barrier, lane, lanes.keys(lane), calls, hit));
+                let run = |lane| scope.spawn(move || lap(runtime, barrier, lane, keys.of(lane, threads), calls, hit));
                 let running: Vec<_> = (0..threads).map(run).collect();
                 running.into_iter().map(|lane| lane.join().expect("no hit panics")).collect()
             });
@@ -78,11 +80,11 @@ impl Track {
         self.entrants.push((name.to_owned(), Box::new(drive)));
     }
 
-    /// Nanoseconds per hit and thread, of those whose name is wanted.
-    pub(super) async fn run(&self, lanes: Lanes, rounds: usize, is_wanted: impl Fn(&str) -> bool) -> Vec<Samples> {
+    /// Nanoseconds per hit and thread.
+    pub(super) async fn run(&self, threads: usize, rounds: usize) -> Vec<Samples> {
         let mut contest = Contest::new();
-        for (name, drive) in self.entrants.iter().filter(|(name, _)| is_wanted(name)) {
-            contest.enter(name, move || async move { tokio::task::block_in_place(|| drive(lanes)) });
+        for (name, drive) in &self.entrants {
+            contest.enter(name, move || async move { tokio::task::block_in_place(|| drive(threads)) });
         }
         contest.run(rounds).await
     }
