@@ -58,7 +58,7 @@ pub(crate) struct Feed {
     output: Output,
 }
 
-#[derive(Clone, Debug, FromQueryResult, PartialEq)]
+#[derive(Clone, Copy, Debug, FromQueryResult, PartialEq)]
 struct Row {
     id: i64,
     author_id: i64,

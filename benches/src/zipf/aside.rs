@@ -39,6 +39,7 @@ pub(super) async fn node(world: &World) -> Node {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn failed(error: redis::RedisError) -> DbErr {
     DbErr::Custom(error.to_string())
 }

@@ -44,6 +44,7 @@ pub(super) async fn node(world: &World) -> Node {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn failed(error: CacheError) -> DbErr {
     DbErr::Custom(error.to_string())
 }
