@@ -51,7 +51,7 @@ struct Seen {
 
 pub(super) async fn run(world: &Arc<World>, nodes: Vec<Node>, plan: Plan) -> Outcome {
     let nodes: Vec<Arc<Node>> = nodes.into_iter().map(Arc::new).collect();
-    let ids = Arc::new(world.top(plan.read));
+    let ids = world.top(plan.read);
     let (known, rest) = ids.split_at(plan.known.min(plan.read) as usize);
     for (at, node) in nodes.iter().enumerate() {
         let own = rest.iter().skip(at).step_by(nodes.len());

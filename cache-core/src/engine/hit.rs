@@ -42,7 +42,7 @@ impl Engine {
             return None;
         }
         self.serve_at_hand(&self.place(function, Fingerprint::of_args(args)?), |entry| {
-            let value = entry.value.downcast_ref::<T>()?.clone();
+            let value = self.value_of::<T>(entry)?;
             entry.meta.counters.hits_local.up();
             self.tell_of_hit(function, Tier::Local);
             Some(value)

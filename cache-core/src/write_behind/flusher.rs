@@ -81,7 +81,7 @@ impl<E: WriteBehindEntity> Flusher<E> {
                     }
                 },
             };
-            self.note(&state);
+            self.core.note(self.shard, &state);
             if self.core.phase() == Phase::Draining && state.records == 0 {
                 break;
             }
@@ -327,10 +327,6 @@ impl<E: WriteBehindEntity> Flusher<E> {
         if let Ok(lane) = self.core.lane(self.shard) {
             lane.appender.room.notify_one();
         }
-    }
-
-    fn note(&self, state: &ShardState) {
-        self.core.note(self.shard, state);
     }
 
     fn engine_tell(&self, event: &Event<'_>) {
